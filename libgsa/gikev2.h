@@ -56,14 +56,14 @@ struct gsa_traffic_selector {
 /* GSA policy of one Data-Security SA (§4.4.2) */
 struct gsa_data_sa {
 	uint8_t protocol; /* ESP or AH */
-	uint32_t spi;	  /* host order */
+	uint32_t spi;	  /* host order; 0 to 255 are reserved */
 	struct gsa_traffic_selector source, destination;
 	uint16_t encryption;	      /* ENCR id */
 	uint16_t encryption_key_bits; /* Key Length attribute, 0: absent */
 	uint16_t integrity;	      /* INTEG id, GSA_INTEG_NONE: absent or NONE */
 	uint16_t sequence_numbers;    /* SN id */
 	bool has_lifetime;
-	uint32_t lifetime_s; /* GSA_KEY_LIFETIME */
+	uint32_t lifetime_s; /* GSA_KEY_LIFETIME, not 0 */
 };
 
 #define GSA_DATA_SA_MAX 8
@@ -97,12 +97,23 @@ struct gsa_key_download {
 	bool has_rekey_bag; /* a GIKE_UPDATE bag was present (decoded no further yet) */
 	uint32_t sender_id[GSA_SENDER_ID_MAX];
 	size_t sender_id_count;
+	/*
+	 * For the encoder: GWP_SENDER_ID_BITS of the policy, each GM_SENDER_ID takes the
+	 * fewest octets that hold so many bits; 0: 4 octets.  The decoder takes 1 to 4
+	 * octets and leaves 0 here.
+	 */
+	uint16_t sender_id_bits;
 };
 
 /*
  * Decoders: true, or false with *reason pointing to a static string that names the
- * field.  Encoders: octets written, 0 when `capacity` is short or a value is not
- * encodable.
+ * field; what they were to fill is not to be used then.  Encoders: octets written, 0
+ * when `capacity` is short or a value is not encodable: one that the decoder would
+ * refuse, or a Rekey SA, of which only the presence is known.
+ *
+ * Reserved octets and unknown attributes are ignored.  An unknown protocol, transform
+ * type or transform attribute is refused (RFC 7296 §3.3.6): it may restrict the SA in a
+ * way that we would not keep to.
  */
 bool gsa_idg_decode(const uint8_t *body, size_t length, struct gsa_idg *idg, const char **reason);
 size_t gsa_idg_encode(const struct gsa_idg *idg, uint8_t *out, size_t capacity);
@@ -117,9 +128,12 @@ size_t gsa_key_download_encode(const struct gsa_key_download *kd, uint8_t *out, 
 
 /*
  * Octets of keying material that a Data-Security SA takes (§3.4): encryption key
- * (with the salt of a counter mode) followed by the integrity key.  0: an
- * algorithm that we do not know.
+ * (with the salt of a counter mode) followed by the integrity key.  False: an
+ * algorithm or key length that we do not know.
  */
+bool gsa_data_sa_key_sizes(const struct gsa_data_sa *sa, size_t *encryption, size_t *integrity);
+
+/* The same one by one; 0 also for a key that the SA does not have (AH, AEAD). */
 size_t gsa_data_sa_encryption_key_size(const struct gsa_data_sa *sa);
 size_t gsa_data_sa_integrity_key_size(const struct gsa_data_sa *sa);
 

@@ -7,8 +7,8 @@
  *
  *   1 GROUPS   one or more group identifiers, 4 octets each, not 0, strictly ascending
  *   2 GATEWAY  family (1 octet: 4 or 6) | flags (1 octet: 0x01 Sender-ID valid, others 0)
- *              | Sender-ID (4 octets) | address (4 or 16 octets)
- *   others     kept in order and passed on unchanged
+ *              | Sender-ID (4 octets, not read unless valid) | unicast address (4 or 16)
+ *   others     kept in order and passed on unchanged, behind the known ones
  *
  * GROUPS has to be present exactly once, GATEWAY at most once.
  */
@@ -38,7 +38,10 @@ struct gsa_group_attr {
 	uint32_t groups[GSA_ATTR_GROUPS_MAX]; /* strictly ascending */
 	size_t group_count;		      /* at least 1 after a successful decode */
 	struct gsa_gateway gateway;
-	/* Unknown TLVs, back to back, borrowed from the buffer that was decoded. */
+	/*
+	 * Runs of adjacent unknown TLVs, headers included, borrowed from the buffer that
+	 * was decoded: however many TLVs there are, the known ones part them in three.
+	 */
 	const uint8_t *unknown[16];
 	size_t unknown_length[16];
 	size_t unknown_count;

@@ -15,7 +15,8 @@
 /*
  * Unpack one datagram.  NULL with *reason set (static string) if it is empty, too
  * long, truncated, not a message, or without a body.  Free with gsa_message_free(),
- * which wipes the fields that hold keys first.
+ * which wipes all of the message first (it takes unpacked messages only; what the
+ * caller puts into one has to be from malloc()).
  */
 Gsa__Message *gsa_message_unpack(const uint8_t *data, size_t length, const char **reason);
 void gsa_message_free(Gsa__Message *message);

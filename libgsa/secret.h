@@ -5,6 +5,10 @@
  * Every key that this project holds lives in a struct gsa_secret: its bytes are
  * locked into memory, kept out of core dumps and overwritten before they are
  * given back.  No function here logs or formats the contents.
+ *
+ * Each takes whole pages of locked memory (RLIMIT_MEMLOCK, unless the process has
+ * CAP_IPC_LOCK); locks do not survive fork(), so daemonise first.  The functions
+ * that fill a secret take an empty or uninitialised one, never one that holds a key.
  */
 #ifndef LIBGSA_SECRET_H
 #define LIBGSA_SECRET_H
@@ -18,7 +22,10 @@ struct gsa_secret {
 	size_t length; /* octets */
 };
 
-/* Allocate `length` zeroed octets.  False (and an empty secret) if memory is short. */
+/*
+ * Allocate `length` zeroed octets.  False (and an empty secret) if memory, or memory
+ * that may be locked, is short.  0 octets: true, and an empty secret.
+ */
 bool gsa_secret_alloc(struct gsa_secret *secret, size_t length);
 
 /* Allocate and copy.  The caller keeps (and wipes) `data`. */
