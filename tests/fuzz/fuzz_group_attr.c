@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <string.h>
+
+#include "libgsa/group_attr.h"
+#include "tests/fuzz/fuzz.h"
+
+const char fuzz_target[] = "group_attr";
+
+static size_t unknown_octets(const struct gsa_group_attr *attr)
+{
+	size_t octets = 0;
+
+	for (size_t i = 0; i < attr->unknown_count; i++)
+		octets += attr->unknown_length[i];
+	return octets;
+}
+
+/* Decoded, written and decoded again, an attribute says the same. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
+{
+	struct gsa_group_attr first, second;
+	uint8_t out[GSA_ATTR_VALUE_MAX], again[GSA_ATTR_VALUE_MAX];
+	const char *reason = NULL;
+	size_t written;
+
+	if (gsa_group_attr_decode(data, length, &first, &reason) != GSA_ATTR_OK) {
+		PROPERTY(reason);
+		return 0;
+	}
+	written = gsa_group_attr_encode(&first, out, sizeof(out));
+	PROPERTY(written == length); /* the order may differ, the size may not */
+	PROPERTY(gsa_group_attr_decode(out, written, &second, &reason) == GSA_ATTR_OK);
+	PROPERTY(first.group_count == second.group_count);
+	PROPERTY(memcmp(first.groups, second.groups, sizeof(first.groups)) == 0);
+	PROPERTY(gsa_gateway_same_address(&first.gateway, &second.gateway));
+	PROPERTY(first.gateway.has_sender_id == second.gateway.has_sender_id);
+	PROPERTY(first.gateway.sender_id == second.gateway.sender_id);
+	PROPERTY(unknown_octets(&first) == unknown_octets(&second));
+	PROPERTY(gsa_group_attr_encode(&second, again, sizeof(again)) == written);
+	PROPERTY(memcmp(out, again, written) == 0);
+	PROPERTY(gsa_group_attr_has(&first, first.groups[0]));
+	PROPERTY(gsa_group_attr_intersect(&first, second.groups, second.group_count) ==
+		 second.group_count);
+	return 0;
+}
