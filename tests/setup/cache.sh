@@ -52,6 +52,13 @@ patches_apply() {
 	done
 }
 
+# recipe_holds FOLDER_FUNCTION: a patch that was edited while it was applied must not get into the
+# entry of its former content.
+recipe_holds() {
+	[ "$PWD" = "$("$1")" ] || [ "$PWD" = "$("$1" stock)" ] ||
+		die "a patch changed while it was applied: run it again"
+}
+
 component_is_ready() {
 	[ -f "$1/ready" ]
 }

@@ -27,6 +27,7 @@ frr_recipe() {
 		fabricd vrrpd pathd bfdd ospfapi ospfclient; do
 		off="${off:-} --disable-$daemon"
 	done
+	recipe_holds frr_folder
 	mkdir build
 	cd build
 	# shellcheck disable=SC2086 # a list of options

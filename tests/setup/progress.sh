@@ -30,6 +30,10 @@ plan() {
 	step_number=0
 }
 
+more_steps() {
+	steps=$((steps + $1))
+}
+
 # ready TEXT: a step that needs no work.
 ready() {
 	step_number=$((step_number + 1))

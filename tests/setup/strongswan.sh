@@ -36,6 +36,7 @@ strongswan_recipe() {
 		eap-identity eap-md5 eap-mschapv2; do
 		on="${on:-} --enable-$part"
 	done
+	recipe_holds strongswan_folder
 	mkdir build
 	cd build
 	# shellcheck disable=SC2086 # a list of options
