@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from . import namespaces, ping
+from .errors import LabError
 from .wait import wait_until
 
 ARP, IPV4 = 0x0806, 0x0800
@@ -17,7 +18,7 @@ ICMP, TCP, UDP, ESP = 1, 6, 17, 50
 LINK_ETHERNET, LINK_SLL, LINK_SLL2 = 1, 113, 276
 
 
-class CaptureError(Exception):
+class CaptureError(LabError):
     pass
 
 
@@ -82,9 +83,11 @@ class Capture:
 
     def __enter__(self):
         with open(f"{self.stem}.out", "wb") as output:
+            # a small snapshot length: the kernel's buffer has room for so many of that size
             self.process = namespaces.popen(
-                self.node, ["tcpdump", "-i", "any", "-n", "-U", "-s", "256", "-B", "8192", "-Z", "root",
-                            "--immediate-mode", "-w", f"/var/log/{os.path.basename(self.stem)}.pcap"],
+                self.node, ["tcpdump", "-i", "any", "-n", "-U", "-s", "256", "-B", "8192",
+                            "--immediate-mode", "-Z", "root",
+                            "-w", f"/var/log/{os.path.basename(self.stem)}.pcap"],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         wait_until(lambda: "listening on" in self.output(), 30, "tcpdump captures",
                    diagnose=self.output)

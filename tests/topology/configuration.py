@@ -24,7 +24,9 @@ def generate(topology, plugin_folder, vtysh_definitions):
         etc = os.path.join(namespaces.folder(node.name), "etc")
         if topology.runs_frr(node.name):
             write(f"{etc}/frr/frr.conf", frr(topology, node))
-            write(f"{etc}/frr/vtysh.conf", "service integrated-vtysh-config\nusername root nopassword\n")
+            # no PAM: what vtysh would ask it has no file on a machine without FRR's package
+            write(f"{etc}/frr/vtysh.conf",
+                  "service integrated-vtysh-config\nusername root nopassword\n")
             if os.path.isdir(vtysh_definitions):
                 namespaces.copy_into(node.name, vtysh_definitions, "etc/frr/vtysh.d")
         if topology.runs_charon(node.name):

@@ -95,6 +95,9 @@ class Supervisor:
         place = "charon.vici" if daemon == "charon" else f"frr/{daemon}.vty"
         return os.path.join(namespaces.folder(name), "run", place)
 
+    def running(self, name, daemon):
+        return pid_of(name, daemon) is not None
+
     def await_ready(self, name, daemon, process=None):
         def ready():
             if process and process.poll() is not None:

@@ -272,9 +272,9 @@ def connect(nodes):
 
 def read_group(key, table, nodes):
     where = f"groups.{key}"
-    table = take(table, where, identifier=0, served=True, credential="", permit=[f"*.{key}.example"],
-                 deny=[], protect=["10.0.0.0/8"], members=[], options=[], member_options=[],
-                 member={})
+    table = take(table, where, identifier=0, served=True, credential="",
+                 permit=[f"*.{key}.example"], deny=[], protect=["10.0.0.0/8"], members=[],
+                 options=[], member_options=[], member={})
     if not 0 < table["identifier"] < 1 << 32:
         raise DeclarationError(f"{where}: identifier {table['identifier']} is not in 1..2^32-1")
     if table["credential"] not in CREDENTIALS:

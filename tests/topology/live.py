@@ -5,8 +5,8 @@ import json
 import os
 import subprocess
 
-from . import daemons, declaration, namespaces
-from .wait import wait_until  # noqa: F401  (for those who use live)
+from . import daemons, declaration, namespaces, ping, vty
+from .errors import CommandError
 
 COMMAND_S = 60
 
@@ -14,10 +14,6 @@ COMMAND_S = 60
 def running():
     """The topology around this process (see lab)."""
     return Lab(declaration.load(os.environ["LAB_TOPOLOGY"]))
-
-
-class CommandError(Exception):
-    pass
 
 
 class Lab:
@@ -49,8 +45,9 @@ class Lab:
         return self.run(name, *command, check=check)
 
     def show(self, name, line):
-        """What `show ... json` gave."""
-        text = self.vtysh(name, f"{line} json")
+        """What `show ... json` gives."""
+        daemon = "gcksd" if line.startswith("show gsa") else "bgpd"
+        text = vty.command(self.supervisor.socket_of(name, daemon), f"{line} json")
         try:
             return json.loads(text)
         except ValueError:
@@ -81,3 +78,22 @@ class Lab:
 
     def start(self, name, daemon):
         self.supervisor.start(name, daemon)
+
+    # traffic
+
+    def flow(self, source, target):
+        """From one host (or gateway) to another one's address."""
+        return ping.Flow(source, target, self.topology.nodes[target].address)
+
+    def host_flows(self, reachable=None):
+        """Between all pairs of hosts, or those that shall (not) reach each other."""
+        hosts = [node.name for node in self.topology.of_kind("host")]
+        return [self.flow(one, other) for one in hosts for other in hosts if one != other
+                and reachable in (None, self.topology.reachable(one, other))]
+
+    def tunnel_flows(self):
+        """Through the ordinary tunnels, both ways."""
+        for tunnel in self.topology.tunnels:
+            for one, other in ((0, 1), (1, 0)):
+                yield ping.Flow(tunnel.ends[one], tunnel.ends[other], tunnel.subnets[other][1],
+                                tunnel.subnets[one][1])

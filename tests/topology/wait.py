@@ -3,9 +3,7 @@
 
 import time
 
-
-class Timeout(Exception):
-    pass
+from .errors import Timeout
 
 
 def wait_until(condition, deadline_s, what, diagnose=None, interval_s=0.02, slowest_s=0.25):
