@@ -4,29 +4,34 @@
 
 check_parts="unit sanitize upstream-frr upstream-strongswan"
 
-# check [NAME...]: parts, or integration tests (tests/integration/test_NAME.py)
-check() {
-	local name parts=() tests=()
+# check_choose [NAME...]: sets `parts` and `tests` (tests/integration/test_NAME.py); all without
+# a name.
+check_choose() {
+	local name
 
+	parts=() tests=()
 	if [ $# = 0 ]; then
-		read -ra parts <<<"$check_parts"
-		for name in "$LAB_TREE"/tests/integration/test_*.py; do
-			[ ! -f "$name" ] || tests+=("$name")
-		done
+		# shellcheck disable=SC2046 # a list
+		set -- $check_parts $(integration_names)
 	fi
 	for name; do
 		name=${name##*/} name=${name#test_} name=${name%.py}
 		if [ -f "$LAB_TREE/tests/integration/test_$name.py" ]; then
-			tests+=("$LAB_TREE/tests/integration/test_$name.py")
+			tests+=("$name")
 		elif [[ " $check_parts " = *" $name "* ]]; then
 			parts+=("$name")
 		else
 			die "no test '$name': there are $check_parts $(integration_names)"
 		fi
 	done
+}
+
+# check: what was chosen.
+check() {
+	local name
+
 	rm -rf "$LAB_LOGS/results"
 	mkdir -p "$LAB_LOGS/results"
-	more_steps $((${#parts[@]} + ${#tests[@]}))
 	for name in "${parts[@]}"; do
 		check_part "$name"
 	done
@@ -35,7 +40,7 @@ check() {
 }
 
 integration_names() {
-	find "$LAB_TREE/tests/integration" -name 'test_*.py' -printf '%f\n' |
+	find "$LAB_TREE/tests/integration" -maxdepth 1 -name 'test_*.py' -printf '%f\n' |
 		sed 's/^test_//; s/\.py$//' | sort | paste -sd ' '
 }
 
@@ -46,7 +51,7 @@ check_total() {
 	passed=$(cat "$LAB_LOGS"/results/* 2>/dev/null | grep -c '^ok - ') || :
 	failed=$(cat "$LAB_LOGS"/results/* 2>/dev/null | grep -c '^not ok - ') || :
 	if ((failed > 0)); then
-		grep -h '^not ok - ' "$LAB_LOGS"/results/* >&2
+		grep -h '^not ok - ' "$LAB_LOGS"/results/* | sort | uniq -c >&2
 	elif ((passed == 0)); then
 		echo "not ok - no test ran" >&2
 		failed=1
@@ -124,51 +129,47 @@ check_upstream_strongswan() {
 	upstream_recorded "$LAB_STRONGSWAN" strongswan_tests "$1"
 }
 
-# integration TEST...: each in a guest of its own, as many at once as there are CPUs (two at
-# least need two: a guest has one).
+# integration NAME...: each in a guest of its own, as many at once as there are CPUs, since a
+# guest has one.
 integration() {
-	local test running=0 at_once
+	local name running=0
 
-	at_once=$(nproc)
-	for test; do
-		if ((running >= at_once)); then
+	for name; do
+		if ((running >= $(nproc))); then
 			wait -n || :
 			running=$((running - 1))
 		fi
 		step_number=$((step_number + 1))
-		integration_test "$test" "[$step_number/$steps]" &
+		integration_test "$name" "[$step_number/$steps] $name" &
 		running=$((running + 1))
 	done
 	wait
 }
 
-# integration_test FILE NUMBER: its line `# topology: NAME` says where it runs.
+# integration_test NAME TEXT: a line `# topology: NAME` of the test says where it runs.
 integration_test() {
-	local name folder results topology status=0 began=$SECONDS passed failed
+	local test=$LAB_TREE/tests/integration/test_$1.py folder=$LAB_LOGS/$1
+	local results=$LAB_LOGS/results/$1 topology status=0 began=$SECONDS passed failed
 
-	name=$(basename "$1" .py)
-	name=${name#test_}
-	folder=$LAB_LOGS/$name
-	results=$LAB_LOGS/results/$name
-	rm -rf "$folder"
+	topology=$(sed -n 's/^# topology: *//p' "$test" | head -n 1)
+	echo "$2: started in ${topology:?$test does not name its topology}" >&2
 	mkdir -p "$folder"
-	topology=$(sed -n 's/^# topology: *//p' "$1" | head -n 1)
-	echo "$2 $name: started in $topology" >&2
-	in_topology "$folder" "$topology" "$1" >"$folder/output" 2>"$folder/errors" </dev/null ||
+	in_topology "$folder" "$topology" "$test" >"$folder.output" 2>"$folder.errors" </dev/null ||
 		status=$?
-	grep -E '^(not )?ok - ' "$folder/output" | sed "s/ - / - $name: /" >"$results" || :
+	grep -E '^(not )?ok - ' "$folder.output" | sed "s/ - / - $1: /" >"$results" || :
 	passed=$(grep -c '^ok' "$results") || :
 	failed=$(grep -c '^not ok' "$results") || :
 	if ((status != 0 && failed == 0)); then
-		echo "not ok - $name: ended with status $status" >>"$results"
+		echo "not ok - $1: ended with status $status" >>"$results"
+		failed=1
 	elif ((passed + failed == 0)); then
-		echo "not ok - $name: no case ran" >>"$results"
+		echo "not ok - $1: no case ran" >>"$results"
+		failed=1
 	fi
-	failed=$(grep -c '^not ok' "$results") || :
-	echo "$2 $name: $passed passed, $failed failed, $(duration $((SECONDS - began)))" >&2
+	echo "$2: $passed passed, $failed failed, $(duration $((SECONDS - began)))" >&2
 	if ((failed > 0)); then
 		grep '^not ok' "$results" | sed 's/^/      /' >&2
-		tail -n 15 "$folder/errors" | sed 's/^/      | /' >&2
-		note "output, errors and the nodes' logs are in $folder"
+		tail -n 15 "$folder.errors" | sed 's/^/      | /' >&2
+		note "see $folder.output, $folder.errors and the nodes' logs in $folder"
 	fi
 }

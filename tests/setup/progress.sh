@@ -30,14 +30,15 @@ plan() {
 	step_number=0
 }
 
-more_steps() {
-	steps=$((steps + $1))
-}
-
 # ready TEXT: a step that needs no work.
 ready() {
 	step_number=$((step_number + 1))
 	printf '[%d/%d] %s\n' "$step_number" "$steps" "$*" >&2
+}
+
+# pause SECONDS: sleeps without a process that would outlive the heartbeat.
+pause() {
+	! read -rt "$1" <> <(:)
 }
 
 # heartbeat TEXT LOG: says every while that the step is alive, and what it does.
@@ -45,12 +46,12 @@ heartbeat() {
 	local began=$SECONDS last
 
 	if [ -t 2 ]; then
-		while sleep 1; do
+		while pause 1; do
 			last=$(tail -n 1 "$2" 2>/dev/null | tr -d '\000-\037' | cut -c 1-50) || :
 			printf '\r\033[K%s %s  %s' "$1" "$(duration $((SECONDS - began)))" "$last" >&2
 		done
 	else
-		while sleep 20; do
+		while pause 20; do
 			last=$(tail -n 1 "$2" 2>/dev/null | tr -d '\000-\037' | cut -c 1-60) || :
 			printf '%s ... %s  %s\n' "$1" "$(duration $((SECONDS - began)))" "$last" >&2
 		done
