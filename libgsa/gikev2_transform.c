@@ -127,7 +127,7 @@ static const char *transforms_check(const struct gsa_protocol *protocol,
 			return "GCAUTH: reserved value";
 		if (t->has_signature_algorithm !=
 		    (t->id[GSA_SLOT_GCAUTH] == GCAUTH_DIGITAL_SIGNATURE))
-			return "GCAUTH: Signature Algorithm Identifier with digital signatures only";
+			return "GCAUTH: Signature Algorithm Identifier is for signatures only";
 	}
 	return integrity_check(protocol, t);
 }

@@ -31,7 +31,8 @@ int main(int argc, char **argv)
 		snprintf(path, sizeof(path), "%s/%s/%s", argv[1], vectors[i].target,
 			 vectors[i].name);
 		file = fopen(path, "wb");
-		if (!file || fwrite(vectors[i].data, 1, vectors[i].length, file) != vectors[i].length ||
+		if (!file ||
+		    fwrite(vectors[i].data, vectors[i].length, 1, file) != 1 ||
 		    fclose(file) != 0)
 			fail(path);
 	}

@@ -115,7 +115,8 @@ END_TEST
 /* Unknown TLVs on all sides of the known ones are passed on in their order. */
 START_TEST(unknown_are_passed_on)
 {
-	static const char received[] = "63 (0 01) 64 (0 )" GROUP_100 "65 (0 02)" GATEWAY_V4 "63 (0 03)";
+	static const char received[] =
+		"63 (0 01) 64 (0 )" GROUP_100 "65 (0 02)" GATEWAY_V4 "63 (0 03)";
 	static const char sent[] = GROUP_100 GATEWAY_V4 "63 (0 01) 64 (0 ) 65 (0 02) 63 (0 03)";
 	uint8_t in[WIRE_TEXT_MAX], expected[WIRE_TEXT_MAX], out[GSA_ATTR_VALUE_MAX];
 	size_t in_length = wire_text(received, in), expected_length = wire_text(sent, expected);

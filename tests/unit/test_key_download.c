@@ -211,6 +211,39 @@ START_TEST(sender_id_octets)
 }
 END_TEST
 
+/* Each row makes one thing wrong. */
+static void spoil(struct gsa_key_download *kd, int row)
+{
+	switch (row) {
+	case 0:
+		kd->bag_count = 0;
+		break;
+	case 1:
+		kd->bag_count = GSA_DATA_SA_MAX + 1;
+		break;
+	case 2:
+		kd->has_rekey_bag = true;
+		break;
+	case 3:
+		kd->bag[0].protocol = 0;
+		break;
+	case 4:
+		kd->bag[0].protocol = GSA_PROTOCOL_GIKE_UPDATE;
+		break;
+	case 5:
+		kd->bag[0].sa_key.key_id = 1;
+		break;
+	case 6:
+		kd->bag[kd->bag_count++] = kd->bag[0];
+		break;
+	case 7: /* Sender-ID 0 twice */
+		kd->sender_id_count = 2;
+		break;
+	default:
+		ck_abort_msg("no row %d", row);
+	}
+}
+
 START_TEST(not_encodable)
 {
 	static struct gsa_key_download kd, good;
@@ -221,16 +254,7 @@ START_TEST(not_encodable)
 	ck_assert(gsa_key_download_decode(data, length, &good, &reason));
 	for (int row = 0; row < 8; row++) {
 		kd = good;
-		switch (row) {
-		case 0: kd.bag_count = 0; break;
-		case 1: kd.bag_count = GSA_DATA_SA_MAX + 1; break;
-		case 2: kd.has_rekey_bag = true; break;
-		case 3: kd.bag[0].protocol = 0; break;
-		case 4: kd.bag[0].protocol = GSA_PROTOCOL_GIKE_UPDATE; break;
-		case 5: kd.bag[0].sa_key.key_id = 1; break;
-		case 6: kd.bag[kd.bag_count++] = kd.bag[0]; break;
-		case 7: kd.sender_id_count = 2; break; /* 0 and 0 */
-		}
+		spoil(&kd, row);
 		ck_assert_msg(gsa_key_download_encode(&kd, out, sizeof(out)) == 0, "row %d", row);
 	}
 	ck_assert_uint_eq(gsa_key_download_encode(&good, out, sizeof(out)), length);

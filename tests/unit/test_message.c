@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/unit/unit.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,6 +71,61 @@ START_TEST(refused)
 }
 END_TEST
 
+/*
+ * The program is linked with --wrap=free: what libgsa gives back passes here, and is
+ * looked at while it is still ours.
+ */
+void __real_free(void *pointer);
+void __wrap_free(void *pointer);
+
+static bool watch_frees;
+static size_t blocks_freed, octets_left;
+
+void __wrap_free(void *pointer)
+{
+	if (watch_frees && pointer) {
+		const uint8_t *octets = pointer;
+		size_t size = malloc_usable_size(pointer);
+
+		blocks_freed++;
+		for (size_t i = 0; i < size; i++)
+			octets_left += octets[i] != 0;
+	}
+	__real_free(pointer);
+}
+
+/* Nothing of a message is left in memory: whole, cut short, or with a field sent twice. */
+START_TEST(freed_memory_is_wiped)
+{
+	static const char *const names[] = { "message_registration_reply", "message_install_sa" };
+
+	for (size_t i = 0; i < COUNT(names); i++) {
+		const struct vector *v = vector_named("message", names[i]);
+		uint8_t twice[128];
+		const char *reason = NULL;
+
+		blocks_freed = octets_left = 0;
+		for (size_t length = 1; length <= v->length; length++) {
+			watch_frees = true;
+			gsa_message_free(gsa_message_unpack(v->data, length, &reason));
+			watch_frees = false;
+		}
+		ck_assert_uint_gt(blocks_freed, 0);
+		ck_assert_uint_eq(octets_left, 0);
+
+		ck_assert_uint_le(2 * v->length, sizeof(twice));
+		memcpy(twice, v->data, v->length);
+		memcpy(twice + v->length, v->data, v->length);
+		blocks_freed = octets_left = 0;
+		watch_frees = true;
+		gsa_message_free(gsa_message_unpack(twice, 2 * v->length, &reason));
+		watch_frees = false;
+		ck_assert_uint_gt(blocks_freed, 0);
+		ck_assert_uint_eq(octets_left, 0);
+	}
+}
+END_TEST
+
 /* A Refused whose reason makes the message `length` octets long. */
 static size_t pack_of_length(size_t length, uint8_t *out)
 {
@@ -122,6 +178,7 @@ Suite *message_suite(void)
 	tcase_add_loop_test(framing, there_and_back, 0, (int)vector_count);
 	tcase_add_test(framing, fields);
 	tcase_add_loop_test(framing, refused, 0, COUNT(refusals));
+	tcase_add_test(framing, freed_memory_is_wiped);
 	tcase_add_test(framing, length_is_capped);
 	tcase_add_test(framing, no_body_packs_to_nothing);
 	suite_add_tcase(suite, framing);

@@ -53,12 +53,12 @@ static const uint8_t idg_ipv4[] = {
 /* -- GSA -- */
 
 /* Any IPv4 address, any protocol and port */
-#define TS_ANY_IPV4                                                                                \
-	0x07, 0x00,		    /* TS_IPV4_ADDR_RANGE, any protocol */                         \
-		0x00, 0x10,	    /* Selector Length */                                          \
-		0x00, 0x00,	    /* Start Port */                                               \
-		0xff, 0xff,	    /* End Port */                                                 \
-		0x00, 0x00, 0x00, 0x00, /* Starting Address */                                     \
+#define TS_ANY_IPV4 \
+	0x07, 0x00,		    /* TS_IPV4_ADDR_RANGE, any protocol */ \
+		0x00, 0x10,	    /* Selector Length */ \
+		0x00, 0x00,	    /* Start Port */ \
+		0xff, 0xff,	    /* End Port */ \
+		0x00, 0x00, 0x00, 0x00, /* Starting Address */ \
 		0xff, 0xff, 0xff, 0xff	/* Ending Address */
 
 /* What this project's key servers send: sharing `group`, AES-CBC-256, HMAC-SHA2-256 */
@@ -144,8 +144,8 @@ static const uint8_t policy_rekey[] = {
 /* -- KD -- */
 
 /* RFC 5649 §6, the second example, as the encrypted key */
-#define WRAPPED                                                                                    \
-	0xaf, 0xbe, 0xb0, 0xf0, 0x7d, 0xfb, 0xf5, 0x41, 0x92, 0x00, 0xf2, 0xcc, 0xb5, 0x0b, 0xb2,  \
+#define WRAPPED \
+	0xaf, 0xbe, 0xb0, 0xf0, 0x7d, 0xfb, 0xf5, 0x41, 0x92, 0x00, 0xf2, 0xcc, 0xb5, 0x0b, 0xb2, \
 		0x4f
 
 static const uint8_t kd_one_key[] = {
