@@ -13,7 +13,7 @@ packages_wanted() {
 	# tests and the guest
 	echo busybox-static iproute2 iputils-ping kmod procps python3 python3-pytest \
 		tcpdump util-linux
-	[ "$LAB_RELEASE" = bookworm ] || echo libyang-dev libyang-tools
+	[ "$LAB_RELEASE" = bookworm ] || echo libyang-dev
 }
 
 packages_missing() {
@@ -57,5 +57,5 @@ packages_step() {
 	fi
 	step "Debian packages: installing $(wc -w <<<"$missing")" "$LAB_LOGS/packages.log" \
 		packages_install ||
-		die "apt-get could not install packages: is there a network, and a Debian mirror in /etc/apt?"
+		die "apt-get could not install packages (is there a network?): $(last_error "$LAB_LOGS/packages.log")"
 }

@@ -84,3 +84,12 @@ step() {
 	tail -n 15 "$log" | sed 's/^/      | /' >&2
 	return "$status"
 }
+
+# last_error LOG: the line of a log that says most: our own, else apt's, else the last one.
+last_error() {
+	{
+		tail -n 1 "$1"
+		grep '^[EW]: ' "$1" | tail -n 1
+		sed -n 's/^tests\/lab: //p' "$1" | tail -n 1
+	} | grep . | tail -n 1
+}

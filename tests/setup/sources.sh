@@ -159,6 +159,5 @@ sources_step() {
 	fi
 	step "sources: $(cut -d ' ' -f 1 <<<"$missing" | paste -sd ' ') of Debian 13" \
 		"$LAB_LOGS/sources.log" sources_fetch ||
-		die "$(sed -n 's/^tests\/lab: //p' "$LAB_LOGS/sources.log" | tail -n 1 | grep . ||
-			echo "the sources could not be fetched, see $LAB_LOGS/sources.log")"
+		die "no sources (is there a network?): $(last_error "$LAB_LOGS/sources.log")"
 }
