@@ -62,12 +62,40 @@ boot_uml() {
 	fi
 	TMPDIR=$(memory_folder) "${start[@]}" -k 5 "$seconds" taskset -c "$cpu" \
 		"$prefix/usr/bin/linux.uml" mem="${memory}M" umid="${1##*/}" uml_dir="$1" \
-		rootfstype=hostfs rootflags=/ ro init="$here/init" panic=-1 quiet con=null "${lines[@]}" \
+		rootfstype=hostfs rootflags=/ ro init="$here/init-uml" panic=-1 quiet con=null "${lines[@]}" \
 		lab_inside="$here/inside" lab_control="$1" lab_modules="$prefix/usr/lib/uml/modules" \
 		3<&0 4>&1 5>"$1/out" 6>"$1/err" </dev/null >"$1/log" 2>&1 &
 	monitor=$!
 }
 
+# boot_qemu CONTROL ACCELERATOR...: the host's files through 9p, input and output through virtio
+# ports. An emulated machine is about ten times slower than user-mode-linux but has everything.
 boot_qemu() {
-	fail "LAB_GUEST=$LAB_GUEST: not there yet"
+	local control=$1 kernel=vmlinux devices=() number=0 folder
+
+	shift
+	[ "$2" != kvm ] || kernel=vmlinuz
+	[ -f "$LAB_GUEST_KERNEL/initramfs.gz" ] || fail "no kernel for QEMU in $LAB_GUEST_KERNEL"
+	[ -z "$terminal" ] || fail "LAB_GUEST=$LAB_GUEST has no terminal: use LAB_GUEST=uml"
+	for folder in "${shared[@]}"; do
+		devices+=(-fsdev "local,id=shared$number,path=$folder,security_model=none,multidevs=remap"
+			-device "virtio-9p-pci,fsdev=shared$number,mount_tag=shared$number")
+		number=$((number + 1))
+	done
+	setsid timeout -k 5 "$seconds" qemu-system-x86_64 "$@" -M q35 -smp "$(nproc)" -m "$memory" \
+		-nodefaults -no-user-config -display none -no-reboot -serial "file:$control/log" \
+		-kernel "$LAB_GUEST_KERNEL/$kernel" -initrd "$LAB_GUEST_KERNEL/initramfs.gz" \
+		-append "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check tsc=reliable nokaslr \
+			nowatchdog random.trust_cpu=on lab_inside=$here/inside \
+			lab_modules=$LAB_GUEST_KERNEL/prefix/lib/modules" \
+		-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap" \
+		-device virtio-9p-pci,fsdev=root,mount_tag=root \
+		-fsdev "local,id=control,path=$control,security_model=none,multidevs=remap" \
+		-device virtio-9p-pci,fsdev=control,mount_tag=control "${devices[@]}" \
+		-device virtio-serial-pci \
+		-chardev "file,id=out,path=$control/out" -device virtserialport,chardev=out,name=out \
+		-chardev "file,id=err,path=$control/err" -device virtserialport,chardev=err,name=err \
+		-object rng-random,id=random,filename=/dev/urandom -device virtio-rng-pci,rng=random \
+		</dev/null >"$control/monitor" 2>&1 &
+	monitor=$!
 }

@@ -159,5 +159,5 @@ sources_step() {
 	fi
 	step "sources: $(cut -d ' ' -f 1 <<<"$missing" | paste -sd ' ') of Debian 13" \
 		"$LAB_LOGS/sources.log" sources_fetch ||
-		die "no sources (is there a network?): $(last_error "$LAB_LOGS/sources.log")"
+		die "$(last_error "$LAB_LOGS/sources.log")"
 }
