@@ -1,23 +1,39 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The kinds of guest. boot CONTROL starts one in the background and sets `monitor` to its process;
-# its standard output and error go to CONTROL/out and CONTROL/err, its console to CONTROL/log.
+# The kinds of guest. check_kind ends the run unless this machine can boot the chosen one.
+# boot CONTROL starts it in the background and sets `monitor` to its process; its standard output
+# and error go to CONTROL/out and CONTROL/err, its console to CONTROL/log.
+
+kind=${LAB_GUEST:-uml}
 
 fail() {
 	echo "guest: $*" >&2
 	exit 125
 }
 
-boot() {
-	case ${LAB_GUEST:-uml} in
-	uml) boot_uml "$1" ;;
+check_kind() {
+	case $kind in
+	uml)
+		[ -x "$LAB_GUEST_KERNEL/prefix/usr/bin/linux.uml" ] ||
+			fail "no user-mode-linux in $LAB_GUEST_KERNEL"
+		return
+		;;
 	kvm)
 		# Opening /dev/kvm says little where the machine is itself a guest without nesting.
 		grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo && [ -w /dev/kvm ] ||
 			fail "LAB_GUEST=kvm: this machine offers no hardware virtualisation"
-		boot_qemu "$1" -accel kvm -cpu host
 		;;
-	tcg) boot_qemu "$1" -accel tcg,thread=multi,tb-size=512 -cpu max ;;
-	*) fail "LAB_GUEST=$LAB_GUEST: known are uml, kvm, tcg" ;;
+	tcg) ;;
+	*) fail "LAB_GUEST=$kind: known are uml, kvm, tcg" ;;
+	esac
+	[ -f "$LAB_GUEST_KERNEL/initramfs.gz" ] || fail "no kernel for QEMU in $LAB_GUEST_KERNEL"
+	[ -z "$terminal" ] || fail "LAB_GUEST=$kind has no terminal: use LAB_GUEST=uml"
+}
+
+boot() {
+	case $kind in
+	uml) boot_uml "$1" ;;
+	kvm) boot_qemu "$1" vmlinuz -accel kvm -cpu host ;;
+	tcg) boot_qemu "$1" vmlinux -accel tcg,thread=multi,tb-size=512 -cpu max ;;
 	esac
 }
 
@@ -50,7 +66,6 @@ memory_folder() {
 boot_uml() {
 	local prefix=$LAB_GUEST_KERNEL/prefix lines start
 
-	[ -x "$prefix/usr/bin/linux.uml" ] || fail "no user-mode-linux in $prefix"
 	[ -n "$cpu" ] || choose_cpu
 	if [ -n "$terminal" ]; then
 		# It stays in the terminal's process group, or it could not read from it.
@@ -68,15 +83,12 @@ boot_uml() {
 	monitor=$!
 }
 
-# boot_qemu CONTROL ACCELERATOR...: the host's files through 9p, input and output through virtio
+# boot_qemu CONTROL KERNEL ACCELERATOR...: the host's files through 9p, input and output through virtio
 # ports. An emulated machine is about ten times slower than user-mode-linux but has everything.
 boot_qemu() {
-	local control=$1 kernel=vmlinux devices=() number=0 folder
+	local control=$1 kernel=$2 devices=() number=0 folder
 
-	shift
-	[ "$2" != kvm ] || kernel=vmlinuz
-	[ -f "$LAB_GUEST_KERNEL/initramfs.gz" ] || fail "no kernel for QEMU in $LAB_GUEST_KERNEL"
-	[ -z "$terminal" ] || fail "LAB_GUEST=$LAB_GUEST has no terminal: use LAB_GUEST=uml"
+	shift 2
 	for folder in "${shared[@]}"; do
 		devices+=(-fsdev "local,id=shared$number,path=$folder,security_model=none,multidevs=remap"
 			-device "virtio-9p-pci,fsdev=shared$number,mount_tag=shared$number")
