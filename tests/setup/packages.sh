@@ -4,7 +4,7 @@
 packages_wanted() {
 	# build tools
 	echo autoconf automake bison bzip2 ca-certificates ccache check chrpath cmake dpkg-dev \
-		flex g++ gawk gcc gperf libc6-dev libtool make patch pkg-config protobuf-c-compiler \
+		flex g++ gawk gcc gettext gperf libc6-dev libtool make patch pkg-config protobuf-c-compiler \
 		texinfo xz-utils
 	# libraries of FRR, strongSwan and this project
 	echo libc-ares-dev libcap-dev libelf-dev libgmp-dev libjson-c-dev libpam0g-dev \
