@@ -9,7 +9,8 @@
 # code, the keys of what it is built on, the distribution. The stamp is written last, so what a
 # killed build leaves behind is thrown away and built again. A lock keeps two runs apart.
 
-keep_days=14
+keep_days=14   # since the last use
+keep_entries=4 # of each component
 
 hash_of() {
 	sha256sum | cut -c 1-12
@@ -104,15 +105,27 @@ locked() {
 	}
 }
 
-# Components that no run has used for a while.
+# Entries that nobody has used for a while, older ones of a component that changes often, and what
+# killed builds left.
 cache_prune() {
-	local stamp
+	local folder name
 
-	find "$LAB_CACHE" -mindepth 2 -maxdepth 2 -name ready -mtime "+$keep_days" |
-		while read -r stamp; do
-			note "removing ${stamp%/ready}: not used for $keep_days days"
-			rm -rf "${stamp%/ready}" "${stamp%/ready}.lock"
+	{
+		find "$LAB_CACHE" -mindepth 2 -maxdepth 2 -name ready -mtime "+$keep_days" -printf '%h\n'
+		for name in libyang frr frr-stock strongswan strongswan-stock guest-uml guest-qemu; do
+			find "$LAB_CACHE" -mindepth 2 -maxdepth 2 -path "$LAB_CACHE/$name-????????????/ready" \
+				-printf '%T@ %h\n' | sort -rn | sed "1,${keep_entries}d; s/^[^ ]* //"
 		done
+		find "$LAB_CACHE" -mindepth 1 -maxdepth 1 -type d -name '*-????????????' \
+			! -name 'logs-*' ! -name 'project-*' -mtime +1 ! -exec test -f {}/ready \; -print
+	} | sort -u | while read -r folder; do
+		# A build that goes on holds the lock.
+		exec 8>"$folder.lock"
+		if flock -n 8; then
+			note "removing $folder from the cache: not used any more"
+			rm -rf "$folder" "$folder.lock"
+		fi
+	done
 }
 
 # Compiling: many files are the same from one patch to the next. Paths of the cache are made
