@@ -57,5 +57,5 @@ packages_step() {
 	fi
 	step "Debian packages: installing $(wc -w <<<"$missing")" "$LAB_LOGS/packages.log" \
 		packages_install ||
-		die "apt-get could not install packages (is there a network?): $(last_error "$LAB_LOGS/packages.log")"
+		die "apt-get could not install packages: $(last_error "$LAB_LOGS/packages.log")"
 }

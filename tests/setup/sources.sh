@@ -25,7 +25,11 @@ sources_wanted() {
 
 # source_unpack PACKAGE FOLDER
 source_unpack() {
-	dpkg-source --no-check -x "$LAB_CACHE/sources/$1_$(source_version "$1" | sed 's/^[0-9]*://').dsc" "$2"
+	local version
+
+	version=$(source_version "$1")
+	# apt has checked it against the signed index.
+	dpkg-source --no-check -x "$LAB_CACHE/sources/$1_${version#*:}.dsc" "$2"
 }
 
 # mirror_of SUITE: the URI that the host uses for this kind of suite. apt itself reads both
@@ -35,7 +39,7 @@ mirror_of() {
 
 	main=$(host_mirrors | awk '$2 !~ /-|\// && $3 == "main" { print $1; exit }')
 	security=$(host_mirrors | awk '$2 ~ /security/ && $3 == "main" { print $1; exit }')
-	[ -n "$main" ] || die "apt is not configured with a Debian mirror (suite $LAB_RELEASE, component main)"
+	[ -n "$main" ] || die "apt has no Debian mirror (component main) in its configuration"
 	case $1 in
 	# Mirrors keep the security archive beside the main one.
 	*-security) echo "${security:-${main%/}-security}" ;;
