@@ -251,6 +251,8 @@ void gsa_import_update(struct gsa_instance *instance, afi_t afi, safi_t safi,
 void gsa_imports_schedule(void);
 void gsa_import_state(uint32_t group, const struct prefix *prefix, const struct ipaddr *gateway,
 		      bool ready);
+/* BGP has converged: what gcksd protects and no route asked for is forgotten. */
+void gsa_imports_sweep(void);
 void gsa_import_fini(void);
 
 /* ---- exports ---- */

@@ -127,7 +127,7 @@ static void update_group(struct gsa_instance *instance, afi_t afi, safi_t safi,
 			withdraw(import);
 		return;
 	}
-	if (import && same_gateway(&import->gateway, &gateway))
+	if (import && import->reported && same_gateway(&import->gateway, &gateway))
 		return;
 	if (!import) {
 		import = XCALLOC(MTYPE_GSA_IMPORT, sizeof(*import));
@@ -203,7 +203,16 @@ void gsa_import_state(uint32_t group, const struct prefix *prefix, const struct 
 {
 	struct gsa_import *import = import_find(group, prefix);
 
-	/* gcksd answers what was reported; the route may be gone by now */
+	/*
+	 * A bgpd that was restarted hears of protected prefixes before BGP has brought
+	 * their routes back: they can be used at once then, and stay in the FIB.
+	 */
+	if (!import && ready && gsa_group_is_member_here(group)) {
+		import = XCALLOC(MTYPE_GSA_IMPORT, sizeof(*import));
+		import->group = group;
+		import->prefix = *prefix;
+		gsa_imports_add(gsa_imports, import);
+	}
 	if (!import)
 		return;
 	if (import->ready == ready && ipaddr_is_same(&import->ready_gateway, gateway))
@@ -213,6 +222,15 @@ void gsa_import_state(uint32_t group, const struct prefix *prefix, const struct 
 	import->ready = ready;
 	import->ready_gateway = *gateway;
 	reconsider(import);
+}
+
+void gsa_imports_sweep(void)
+{
+	struct gsa_import *import;
+
+	frr_each_safe (gsa_imports, gsa_imports, import)
+		if (!import->reported)
+			import_delete(import);
 }
 
 void gsa_import_fini(void)

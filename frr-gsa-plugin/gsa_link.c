@@ -139,6 +139,7 @@ static void check_converged(struct event *event)
 		return;
 	}
 	connection.converged = true;
+	gsa_imports_sweep();
 	gsa_send_sync_done();
 }
 

@@ -97,7 +97,8 @@ void gsa_send_all(void)
 	struct gsa_export *export;
 
 	frr_each (gsa_imports, gsa_imports, import)
-		gsa_send_route(import, false);
+		if (import->reported)
+			gsa_send_route(import, false);
 	frr_each (gsa_exports, gsa_exports, export)
 		for (size_t i = 0; i < export->tag.group_count; i++)
 			gsa_send_export(export->tag.groups[i], &export->prefix, false);
