@@ -142,6 +142,7 @@ void gsa_member_remove(uint32_t group, const char *identity, const struct ipaddr
 /* A connection began: mark everything; it ended its repetition: drop what is marked. */
 void gsa_groups_mark_stale(void);
 void gsa_groups_sweep(void);
+void gsa_group_fini(void);
 
 /*
  * A route of a joined group is taken in by this node itself; one of any other group is
@@ -191,6 +192,7 @@ void gsa_peers_schedule(void);
 /* Look at every tagged path of the instance again. */
 void gsa_instance_reconsider(struct gsa_instance *instance);
 void gsa_peer_init(void);
+void gsa_peer_fini(void);
 
 /* ---- decisions ---- */
 

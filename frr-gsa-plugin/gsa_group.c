@@ -234,3 +234,16 @@ void gsa_groups_sweep(void)
 	}
 	changed();
 }
+
+void gsa_group_fini(void)
+{
+	struct gsa_member *member;
+	struct gsa_group *group;
+
+	while ((group = gsa_groups_pop(gsa_groups))) {
+		while ((member = gsa_members_pop(group->members)))
+			member_free(member);
+		group_free_strings(group);
+		XFREE(MTYPE_GSA_GROUP, group);
+	}
+}

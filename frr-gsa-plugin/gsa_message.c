@@ -4,6 +4,7 @@
 
 #include "lib/prefix.h"
 
+#include "libgsa/gikev2.h"
 #include "libgsa/message.h"
 
 static void send_message(const Gsa__Message *message)
@@ -159,8 +160,8 @@ static const char *got_group(const Gsa__Group *group)
 
 	if (!group->identifier)
 		return "Group: identifier 0";
-	if (!group->name[0])
-		return "Group: no name";
+	if (!group->name[0] || strlen(group->name) > GSA_GROUP_NAME_MAX)
+		return "Group: no name, or a longer one than a group may have";
 	if ((size_t)group->export_mode >= array_size(modes))
 		return "Group: unknown export mode";
 	if (group->local_gateway.len && !get_address(&group->local_gateway, &update.local_gateway))

@@ -132,6 +132,14 @@ static int early_fini(void)
 	return 0;
 }
 
+/* After the last peer and route. */
+static int fini(void)
+{
+	gsa_peer_fini();
+	gsa_group_fini();
+	return 0;
+}
+
 static int module_init(void)
 {
 	if (!abi_matches())
@@ -145,6 +153,7 @@ static int module_init(void)
 	hook_register(bgp_inst_delete, instance_deleted);
 	hook_register(frr_late_init, late_init);
 	hook_register(frr_early_fini, early_fini);
+	hook_register(frr_fini, fini);
 	return 0;
 }
 

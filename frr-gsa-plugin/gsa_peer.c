@@ -347,3 +347,15 @@ void gsa_peer_init(void)
 {
 	hook_register(peer_status_changed, status_changed);
 }
+
+void gsa_peer_fini(void)
+{
+	event_cancel(&t_apply);
+	for (size_t i = 1; i < class_count; i++) {
+		struct gsa_class *class = (struct gsa_class *)classes[i];
+
+		XFREE(MTYPE_GSA_CLASS, class);
+	}
+	class_count = 0;
+	XFREE(MTYPE_GSA_CLASS, classes);
+}
