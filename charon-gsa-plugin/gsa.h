@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * charon's gsa plugin: what its files share.
+ *
+ *   gsa_plugin.c      features, settings, the parts below: the table of contents
+ *   gsa_local.c       the socket to gcksd: connection, resynchronisation, questions
+ *   gsa_payload.c     IDg, GSA, KD as payloads of IKE messages
+ *   gsa_keys.c        GSK_w of an IKE_SA; wrapping and unwrapping of key bags
+ *   gsa_group_sa.c    GroupSa of the local protocol <-> GSA and KD
+ *   gsa_server.c      key server: registrations held by this charon, their end
+ *   gsa_respond.c     task that answers GSA_REGISTRATION
+ *   gsa_member.c      member: groups to join, their state machine
+ *   gsa_register.c    task that initiates GSA_REGISTRATION; gsa_depart.c: Delete and departure
+ *   gsa_kernel.c      states and policies that gcksd asks for
+ *
+ * Threads: tasks and listeners run in charon's workers, holding the IKE_SA.  Messages of
+ * gcksd are handled one after the other in one thread of their own, in their order; only the
+ * answer to a question is handed straight to the thread that asked.
+ */
+#ifndef GSA_H_
+#define GSA_H_
+
+#include <daemon.h>
+
+#include "libgsa/gikev2.h"
+#include "libgsa/message.h"
+#include "libgsa/secret.h"
+
+typedef struct gsa_local_t gsa_local_t;
+typedef struct gsa_server_t gsa_server_t;
+typedef struct gsa_member_t gsa_member_t;
+typedef struct gsa_kernel_t gsa_kernel_t;
+
+/** The plugin's parts; set while it is loaded. */
+typedef struct {
+	gsa_local_t *local;
+	gsa_server_t *server;
+	gsa_member_t *member;
+	gsa_kernel_t *kernel;
+} gsa_t;
+extern gsa_t gsa;
+
+/** How long a registration waits for gcksd's decision, holding its IKE_SA. */
+#define GSA_REPLY_TIMEOUT_MS 1000
+
+struct gsa_local_t {
+	/**
+	 * Send a message; may be called from any thread, never blocks for long.
+	 * @return FALSE if gcksd is away (it gets everything when it is back)
+	 */
+	bool (*send)(gsa_local_t *this, Gsa__Message *message);
+	/**
+	 * Ask for a registration and wait for the answer (GSA_REPLY_TIMEOUT_MS).
+	 * @param request	request->request is set here
+	 * @return		message with a RegistrationReply, free with gsa_message_free();
+	 *			NULL if gcksd is away or silent
+	 */
+	Gsa__Message *(*ask)(gsa_local_t *this, Gsa__RegistrationRequest *request);
+	/** Stops the threads. */
+	void (*destroy)(gsa_local_t *this);
+};
+/** Starts connecting once gsa_local_start() is called, when all parts are there. */
+gsa_local_t *gsa_local_create(void);
+void gsa_local_start(gsa_local_t *local);
+
+/* gsa_payload.c */
+
+/** A payload to send; the body is cloned (and wiped when destroyed). */
+payload_t *gsa_payload_create(uint8_t type, chunk_t body);
+/** Body of the first payload of a G-IKEv2 type in a received message; chunk_empty, borrowed. */
+chunk_t gsa_payload_find(message_t *message, uint8_t type);
+
+/* gsa_keys.c */
+
+/** GSK_w for GSA_KW_5649_256 of an established IKE_SA (locked by the caller). */
+bool gsa_keys_wrap_key(ike_sa_t *ike_sa, struct gsa_secret *gsk_w);
+
+/* gsa_group_sa.c */
+
+/** Bodies of GSA and KD for a GroupSa; chunks are allocated. FALSE: reason is set. */
+bool gsa_group_sa_encode(const Gsa__GroupSa *group_sa, const struct gsa_secret *gsk_w, chunk_t *policy,
+			 chunk_t *key_download, const char **reason);
+/**
+ * The reverse; `group_sa` is allocated with malloc() as gsa_message_free() and
+ * gsa__group_sa__free_unpacked() expect. Returns 0, or the notify that tells the
+ * key server (NO_PROPOSAL_CHOSEN, REGISTRATION_FAILED), with the reason.
+ */
+uint16_t gsa_group_sa_decode(chunk_t policy, chunk_t key_download, const struct gsa_secret *gsk_w,
+			     Gsa__GroupSa **group_sa, const char **reason);
+
+/* Key server */
+
+struct gsa_server_t {
+	/** Send a Registration for each one held (resynchronisation). */
+	void (*repeat)(gsa_server_t *this);
+	/** EndRegistration; FALSE if the message is not for the key server's side. */
+	bool (*handle)(gsa_server_t *this, const Gsa__Message *message);
+	/** A registration was granted over this IKE_SA; the peer is cloned. */
+	void (*add)(gsa_server_t *this, const Gsa__Peer *peer, uint32_t group, chunk_t group_name);
+	/** The member left the group (group_name empty: the only one); told to gcksd. */
+	void (*left)(gsa_server_t *this, uint32_t ike_sa, chunk_t group_name, const char *text);
+	void (*destroy)(gsa_server_t *this);
+};
+gsa_server_t *gsa_server_create(void);
+/** Constructor for message_register_exchange(GSA_REGISTRATION): requests of members. */
+task_t *gsa_respond_create(ike_sa_t *ike_sa, message_t *request);
+
+/* Member */
+
+struct gsa_member_t {
+	/** Send a Membership for each group, with its GroupSa if it holds one. */
+	void (*repeat)(gsa_member_t *this);
+	/** Join, Leave; FALSE if the message is not for the member's side. */
+	bool (*handle)(gsa_member_t *this, const Gsa__Message *message);
+	/** gcksd connected / sent SyncDone: memberships that were not repeated are left. */
+	void (*mark)(gsa_member_t *this);
+	void (*sweep)(gsa_member_t *this);
+	void (*destroy)(gsa_member_t *this);
+};
+gsa_member_t *gsa_member_create(void);
+
+/* Kernel */
+
+struct gsa_kernel_t {
+	/** InstallSa, RemoveSa, InstallPolicy, RemovePolicy; answers with Installed. */
+	bool (*handle)(gsa_kernel_t *this, const Gsa__Message *message);
+	void (*destroy)(gsa_kernel_t *this);
+};
+gsa_kernel_t *gsa_kernel_create(void);
+
+#endif

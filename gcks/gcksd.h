@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * gcksd: what the parts of the daemon share.
+ *
+ *   main.c            start, order of initialisation, stop
+ *   northbound*.c     YANG frr-gsa: validation, changes go into the policy and member tables
+ *   cli.c, show*.c    commands (vtysh)
+ *   local.c           the socket: connections of charon and bgpd, Hello, refusals
+ *   server.c          key server: decisions, registrations, SAs; charon's messages about them
+ *   client.c          member: joins, GSAs, routes; plans and their acknowledgement
+ *   announce.c        groups and members, as bgpd is told
+ *   connected.c       connected prefixes, from zebra
+ * around the pure tables policy, registration, sa_table, member, planner and the store.
+ *
+ * Everything runs in the main thread.
+ */
+#ifndef GCKS_GCKSD_H
+#define GCKS_GCKSD_H
+
+#include "gcks/member.h"
+#include "gcks/policy.h"
+#include "gcks/registration.h"
+#include "gcks/sa_table.h"
+#include "gcks/store.h"
+
+struct event_loop;
+
+struct gcksd {
+	struct event_loop *loop;
+	struct gcks_store *store;
+	/* key server */
+	struct gcks_policy policy;
+	struct gcks_registrations registrations;
+	struct gcks_sa_table sas;
+	/* member */
+	struct gcks_member_table members;
+	struct gcks_kernel_ids known;	  /* may be in the kernel; also in the store */
+	struct gcks_kernel_ids installed; /* acknowledged by charon */
+	/*
+	 * The configuration was read.  Until then nobody is told that something is gone, and
+	 * nobody is refused for good: what is configured may only not have been read yet.
+	 */
+	bool configured;
+};
+extern struct gcksd gcksd;
+
+/* `debug gsa server|member|messages` */
+struct gcks_debug {
+	bool server, member, messages;
+};
+extern struct gcks_debug gcks_debug;
+#define gcks_debug_log(what, ...)                                                                  \
+	do {                                                                                       \
+		if (gcks_debug.what)                                                               \
+			zlog_debug("GSA: " __VA_ARGS__);                                           \
+	} while (0)
+
+/* -- main.c -- */
+
+void gcks_configuration_loaded(void); /* calls the next two */
+
+/* -- server.c -- */
+
+/*
+ * The policy has changed: soon (one event for any number of changes) end what it
+ * does not allow any more and tell bgpd.  The northbound callbacks call it.
+ */
+void gcks_server_reconsider(void);
+/* A group leaves the policy, or loses this identifier: its registrations and SAs end. */
+void gcks_server_group_gone(uint32_t identifier, const char *name);
+/* `clear gsa member`: end the identity's registrations, in all groups with `group` 0.  How many. */
+unsigned int gcks_server_clear(const char *identity, uint32_t group);
+void gcks_server_receive(const Gsa__Message *message); /* of charon */
+void gcks_server_charon_synced(void);
+void gcks_server_start(void);
+
+/* -- client.c -- */
+
+/* Configuration or connected prefixes have changed: soon tell charon and bgpd, plan again. */
+void gcks_client_reconsider(void);
+/* A membership is about to leave the table: leave the group. */
+void gcks_client_membership_gone(const struct gcks_membership *membership);
+void gcks_client_receive(const Gsa__Message *message); /* of charon or bgpd */
+void gcks_client_charon_connected(void);
+void gcks_client_charon_synced(void);
+void gcks_client_bgpd_connected(void);
+void gcks_client_bgpd_synced(void);
+void gcks_client_start(void);
+
+/* -- announce.c -- */
+
+void gcks_announce_all(void); /* bgpd connected */
+/* Groups of policy and memberships, as they are now; what has gone is withdrawn. */
+void gcks_announce_groups(void);
+void gcks_announce_member(const struct gcks_registration *registration, bool removed);
+
+/* -- connected.c -- */
+
+void gcks_connected_start(struct event_loop *loop);
+void gcks_connected_stop(void);
+
+/* -- local.c -- */
+
+enum gcks_client_state { GCKS_CLIENT_AWAY, GCKS_CLIENT_SYNC, GCKS_CLIENT_UP };
+
+struct gcks_client_status {
+	enum gcks_client_state state;
+	char software[64];
+	time_t since; /* monotonic */
+	uint64_t received, sent, dropped;
+};
+
+/* False: the socket could not be made; logged. */
+bool gcks_local_start(struct event_loop *loop, const char *path, const char *charon_user);
+void gcks_local_stop(void);
+const struct gcks_client_status *gcks_local_status(Gsa__Role role);
+/*
+ * Send to the client of a role; false when there is none (it will be told in its
+ * resynchronisation).  The message stays the caller's and is wiped where it was queued.
+ */
+bool gcks_local_send(Gsa__Role role, const Gsa__Message *message);
+void gcks_local_sync_done(Gsa__Role role);
+
+#endif

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What identifies a state or a policy in a member's kernel, without its key: what the
+ * planner compares, and what the store keeps so that it can be removed after any restart.
+ */
+#ifndef GCKS_KERNEL_ID_H
+#define GCKS_KERNEL_ID_H
+
+#include "gcks/registration.h"
+
+struct gcks_prefix {
+	struct gcks_address address;
+	uint8_t length;
+};
+
+enum gcks_kernel_kind { GCKS_KERNEL_SA, GCKS_KERNEL_POLICY };
+
+struct gcks_kernel_id {
+	enum gcks_kernel_kind kind;
+	/* SA: spi, addresses; policy: the rest and the tunnel addresses (PROTECT) */
+	uint32_t spi;
+	struct gcks_address source, destination;
+	uint8_t direction;  /* Gsa__Direction */
+	uint8_t action;	    /* Gsa__PolicyAction */
+	struct gcks_prefix selector_source, selector_destination;
+	uint32_t priority;
+	uint32_t reqid;
+	char group[65]; /* which membership it belongs to, "" : the node */
+};
+
+struct gcks_kernel_ids {
+	struct gcks_kernel_id *ids; /* array, owned */
+	size_t count, capacity;
+};
+
+int gcks_kernel_id_compare(const struct gcks_kernel_id *a, const struct gcks_kernel_id *b);
+bool gcks_kernel_ids_add(struct gcks_kernel_ids *set, const struct gcks_kernel_id *id);
+void gcks_kernel_ids_remove(struct gcks_kernel_ids *set, const struct gcks_kernel_id *id);
+bool gcks_kernel_ids_has(const struct gcks_kernel_ids *set, const struct gcks_kernel_id *id);
+void gcks_kernel_ids_clear(struct gcks_kernel_ids *set);
+
+#endif

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The member's side: groups to join, the GSA received for each, exports, gateways
+ * learnt from BGP; and the planner that turns them into kernel states and policies.  Pure.
+ *
+ *   configuration, Membership, Export, Route, connected --> member table
+ *   gcks_plan(): desired - installed --> ordered requests --> charon --> Installed
+ */
+#ifndef GCKS_MEMBER_H
+#define GCKS_MEMBER_H
+
+#include "gcks/kernel_id.h"
+#include "libgsa/secret.h"
+
+struct gcks_member_sa {
+	uint32_t spi;
+	uint16_t encryption, encryption_key_bits, integrity, sequence_numbers;
+	struct gsa_secret encryption_key, integrity_key;
+	uint32_t lifetime_s;
+};
+
+struct gcks_member_route {
+	struct gcks_prefix prefix;
+	struct gcks_address gateway;
+	bool ready, told_ready; /* all of its states and policies are acknowledged; what bgpd knows */
+	bool stale;		/* not repeated yet since bgpd connected again */
+};
+
+struct gcks_membership {
+	struct gcks_membership *next;
+	char *name;
+	char *connection;	     /* swanctl connection, NULL: not configured */
+	struct gcks_address gateway; /* local-gateway */
+	uint32_t configured_identifier, learnt_identifier; /* 0: none */
+	struct gcks_prefix *protect;
+	size_t protect_count;
+	Gsa__ExportMode export_mode;
+	char *export_prefix_list;
+	uint32_t reqid;
+
+	Gsa__MembershipState state;
+	uint16_t notify;
+	char *text; /* why, for show */
+	struct gcks_address key_server;
+	time_t registered_at;
+	struct gcks_member_sa *sa; /* NULL: none received */
+
+	struct gcks_prefix *exports;
+	size_t export_count;
+	bool *export_stale;
+	struct gcks_member_route *routes;
+	size_t route_count;
+};
+
+struct gcks_member_table {
+	struct gcks_membership *memberships;
+	struct gcks_prefix *connected;
+	size_t connected_count;
+};
+
+uint32_t gcks_membership_identifier(const struct gcks_membership *membership);
+struct gcks_membership *gcks_membership_find(const struct gcks_member_table *table, const char *name);
+struct gcks_membership *gcks_membership_find_identifier(const struct gcks_member_table *table,
+							uint32_t identifier);
+struct gcks_membership *gcks_membership_add(struct gcks_member_table *table, const char *name);
+void gcks_membership_remove(struct gcks_member_table *table, struct gcks_membership *membership);
+void gcks_member_table_clear(struct gcks_member_table *table);
+
+/* Each returns false when memory is short; nothing changed then. */
+bool gcks_membership_set_sa(struct gcks_membership *membership, const Gsa__GroupSa *group_sa,
+			    const char **reason); /* false also: an SA that we cannot use */
+void gcks_membership_drop_sa(struct gcks_membership *membership);
+bool gcks_membership_add_protect(struct gcks_membership *membership, const struct gcks_prefix *prefix);
+void gcks_membership_remove_protect(struct gcks_membership *membership, const struct gcks_prefix *prefix);
+bool gcks_membership_set_export(struct gcks_membership *membership, const struct gcks_prefix *prefix);
+void gcks_membership_remove_export(struct gcks_membership *membership, const struct gcks_prefix *prefix);
+bool gcks_membership_set_route(struct gcks_membership *membership, const struct gcks_prefix *prefix,
+			       const struct gcks_address *gateway);
+void gcks_membership_remove_route(struct gcks_membership *membership, const struct gcks_prefix *prefix);
+bool gcks_member_add_connected(struct gcks_member_table *table, const struct gcks_prefix *prefix);
+void gcks_member_remove_connected(struct gcks_member_table *table, const struct gcks_prefix *prefix);
+/* bgpd connected again: mark all routes and exports stale; after its SyncDone drop the stale ones */
+void gcks_member_mark_stale(struct gcks_member_table *table);
+void gcks_member_sweep_stale(struct gcks_member_table *table);
+
+bool gcks_prefix_from(struct gcks_prefix *prefix, const uint8_t *octets, size_t octets_length, uint32_t length);
+bool gcks_prefix_equal(const struct gcks_prefix *a, const struct gcks_prefix *b);
+bool gcks_prefix_contains(const struct gcks_prefix *outer, const struct gcks_prefix *inner);
+const char *gcks_prefix_text(const struct gcks_prefix *prefix, char *buffer, size_t size);
+
+/* -- planner -- */
+
+/* One thing that should be in the kernel; SAs borrow their keys from the membership. */
+struct gcks_desired {
+	struct gcks_kernel_id id;
+	const struct gcks_member_sa *sa; /* kind SA */
+	bool inbound;			 /* kind SA */
+};
+
+struct gcks_plan {
+	struct gcks_desired *install; /* in this order: SAs in, SAs out, policies (block, pass, protect) */
+	size_t install_count;
+	struct gcks_kernel_id *remove; /* after every install: protect, pass, block, SAs out, SAs in */
+	size_t remove_count;
+};
+
+/*
+ * What has to be asked of charon: everything desired that is not in `installed` (what charon
+ * acknowledged; empty: all of it again), and, with `allow_remove`, the removal of everything in
+ * `known` (what may be in the kernel) that is not desired.  `allow_remove` is false until charon and bgpd
+ * have finished their resynchronisation and the configuration is read.
+ * A membership without an SA (gcksd or charon was restarted) keeps what is `known` of it as long
+ * as its state is CONNECTING or LOST; REFUSED and EXCLUDED take states and protect
+ * policies away.  Block and pass policies depend on the configuration alone: they stay.
+ * No two desired policies have the same direction and selector: of several the one with the
+ * better priority is kept, among groups the one with the lowest identifier.  False: no memory.
+ */
+bool gcks_plan_make(const struct gcks_member_table *table, const struct gcks_kernel_ids *installed,
+		    const struct gcks_kernel_ids *known, bool allow_remove, struct gcks_plan *plan);
+void gcks_plan_clear(struct gcks_plan *plan);
+
+/* Set `ready` of every route from what is acknowledged. */
+void gcks_member_update_ready(struct gcks_member_table *table, const struct gcks_kernel_ids *installed);
+
+#endif

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Policy server: the groups that this key server serves and who may join them.
+ * Pure: no I/O, no clock.  Filled by the northbound callbacks (northbound_group.c).
+ */
+#ifndef GCKS_POLICY_H
+#define GCKS_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/gsa.pb-c.h"
+
+enum gcks_sharing { GCKS_SHARING_GROUP };
+enum gcks_cipher { GCKS_CIPHER_AES256CBC_SHA256 };
+
+struct gcks_pattern {
+	struct gcks_pattern *next;
+	char *text;
+};
+
+struct gcks_group {
+	struct gcks_group *next; /* sorted by name */
+	char *name;		 /* 1..64 octets, also the IDg */
+	uint32_t identifier;	 /* 0: not configured yet, the group is not served */
+	Gsa__Credential credential; /* UNSPECIFIED: any */
+	char *ca;		    /* subject of the CA needed, NULL: any */
+	struct gcks_pattern *permit, *deny;
+	enum gcks_sharing sharing;
+	enum gcks_cipher cipher;
+	uint32_t maximum_members;
+	uint32_t registration_hold_time_s;
+};
+
+struct gcks_policy {
+	struct gcks_group *groups;
+};
+
+struct gcks_group *gcks_policy_find(const struct gcks_policy *policy, const char *name);
+struct gcks_group *gcks_policy_find_identifier(const struct gcks_policy *policy, uint32_t identifier);
+/* Create (with the defaults) or return the one that exists.  NULL: no memory. */
+struct gcks_group *gcks_policy_add(struct gcks_policy *policy, const char *name);
+void gcks_policy_remove(struct gcks_policy *policy, struct gcks_group *group);
+void gcks_policy_clear(struct gcks_policy *policy);
+
+bool gcks_pattern_add(struct gcks_pattern **list, const char *text);
+void gcks_pattern_remove(struct gcks_pattern **list, const char *text);
+
+/*
+ * Does `identity` (as strongSwan prints it) match `pattern`?  Case-insensitive.  `*` alone matches
+ * everything; `*.domain` and `*@domain` match what ends so (at least one character before);
+ * a DN pattern ("C=DE, O=Blue, CN=*") matches RDN by RDN, `*` a whole value.
+ */
+bool gcks_identity_matches(const char *pattern, const char *identity);
+
+/* The verdict on one request: 0 or an error notify, and a reason for the log. */
+struct gcks_verdict {
+	uint16_t notify;
+	char reason[256];
+};
+
+/* May this peer join?  Unknown group -> 45, the rest -> 46 (RFC 9838 §4.7). deny wins over permit. */
+struct gcks_verdict gcks_policy_decide(const struct gcks_policy *policy, const char *group_name,
+				       size_t group_name_length, uint32_t group_id_type,
+				       const Gsa__Peer *peer, struct gcks_group **group);
+/* Would the identity still be allowed (after a change of configuration)? */
+bool gcks_policy_allows(const struct gcks_group *group, const char *identity, const char **reason);
+
+#endif

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Registration table: who belongs to which served group, over which IKE_SA.  One
+ * registration per (group, identity); a newer one replaces the older.  Pure.
+ */
+#ifndef GCKS_REGISTRATION_H
+#define GCKS_REGISTRATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "proto/gsa.pb-c.h"
+
+struct gcks_address {
+	uint8_t length; /* 4 or 16; 0: none */
+	uint8_t octets[16];
+};
+
+struct gcks_registration {
+	struct gcks_registration *next;
+	uint32_t group; /* identifier */
+	char *identity;
+	struct gcks_address address; /* remote address of the IKE_SA */
+	uint32_t ike_sa;	     /* charon's unique id; 0: not known in this run of charon */
+	Gsa__Credential credential;
+	time_t registered_at; /* wall clock, for show */
+	bool stale;	      /* charon does not hold it; kept until stale_until */
+	int64_t stale_until;  /* monotonic seconds */
+};
+
+struct gcks_registrations {
+	struct gcks_registration *head;
+	size_t count;
+};
+
+struct gcks_registration *gcks_registration_find(const struct gcks_registrations *table,
+						 uint32_t group, const char *identity);
+struct gcks_registration *gcks_registration_find_ike_sa(const struct gcks_registrations *table,
+							uint32_t group, uint32_t ike_sa);
+/* Add or replace; the table owns the entry.  NULL: no memory, nothing changed. */
+struct gcks_registration *gcks_registration_put(struct gcks_registrations *table, uint32_t group,
+						const char *identity,
+						const struct gcks_address *address, uint32_t ike_sa,
+						Gsa__Credential credential, time_t registered_at);
+void gcks_registration_remove(struct gcks_registrations *table, struct gcks_registration *entry);
+void gcks_registrations_clear(struct gcks_registrations *table);
+size_t gcks_registration_count(const struct gcks_registrations *table, uint32_t group);
+void gcks_registration_rekeyed(struct gcks_registrations *table, uint32_t old_ike_sa,
+			       uint32_t new_ike_sa);
+/* Any group left on the IKE_SA? */
+bool gcks_registration_ike_sa_in_use(const struct gcks_registrations *table, uint32_t ike_sa);
+
+bool gcks_address_from(struct gcks_address *address, const uint8_t *octets, size_t length);
+bool gcks_address_equal(const struct gcks_address *a, const struct gcks_address *b);
+/* Into a buffer of INET6_ADDRSTRLEN; "-" when none. */
+const char *gcks_address_text(const struct gcks_address *address, char *buffer);
+
+#endif

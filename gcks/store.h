@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The store: what has to survive gcksd.  A few calls, so that another back end (a
+ * consensus store) can stand behind them.  Keys are wrapped (RFC 5649) under the key file before they
+ * get here.  Every commit is one durable transaction.
+ */
+#ifndef GCKS_STORE_H
+#define GCKS_STORE_H
+
+#include "gcks/registration.h"
+#include "gcks/sa_table.h"
+#include "gcks/kernel_id.h"
+
+struct gcks_store;
+
+/*
+ * Open (or create) the store and its key file.  NULL with `error` filled (what, which file, why)
+ * when the store cannot be opened, is newer than this program, or a key cannot be unwrapped;
+ * nothing is changed then.  The key file (mode 0600, 32 octets) is made only when neither file is there.
+ */
+struct gcks_store *gcks_store_open(const char *path, const char *key_file, char *error,
+				   size_t error_size);
+void gcks_store_close(struct gcks_store *store);
+
+/* Fill the (empty) tables.  False with `error`: a row cannot be read or unwrapped. */
+bool gcks_store_load(struct gcks_store *store, struct gcks_registrations *registrations,
+		     struct gcks_sa_table *sas, struct gcks_kernel_ids *installed, char *error,
+		     size_t error_size);
+
+/* One change: any number of operations, committed together. */
+struct gcks_change {
+	enum {
+		GCKS_PUT_REGISTRATION,
+		GCKS_REMOVE_REGISTRATION,
+		GCKS_PUT_SA,
+		GCKS_REMOVE_SA,
+		GCKS_PUT_KERNEL_ID,
+		GCKS_REMOVE_KERNEL_ID,
+	} kind;
+	union {
+		const struct gcks_registration *registration;
+		const struct gcks_sa *sa;
+		const struct gcks_kernel_id *kernel_id;
+	};
+};
+
+/* False: nothing of the batch is stored; gcks_store_error() says why. */
+bool gcks_store_commit(struct gcks_store *store, const struct gcks_change *changes, size_t count);
+const char *gcks_store_error(const struct gcks_store *store);
+
+#endif
