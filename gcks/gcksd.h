@@ -94,19 +94,47 @@ void gcks_announce_all(void); /* bgpd connected */
 void gcks_announce_groups(void);
 void gcks_announce_member(const struct gcks_registration *registration, bool removed);
 
-/* -- connected.c -- */
+/*
+ * -- connected.c --
+ * The zclient is made here; main.c starts it once and sets no FRR_NO_ZCLIENT flag.
+ */
 
 void gcks_connected_start(struct event_loop *loop);
 void gcks_connected_stop(void);
 
-/* -- local.c -- */
+/*
+ * -- local.c --
+ *
+ * Who calls what, in this order:
+ *   main.c at start   gcks_store_load(), gcks_server_start(), gcks_client_start(),
+ *                     gcks_local_start(); no client is served before the configuration is read:
+ *                     its Hello waits, so no message reaches server.c or client.c until then.
+ *   main.c later      gcks_configuration_loaded(): configured = true, ..., and last
+ *                     gcks_local_sync_done() for ROLE_BGPD and for ROLE_CHARON.
+ *   a good Hello      state SYNC, our Hello is sent, then
+ *     of charon       gcks_client_charon_connected(), gcks_local_sync_done(ROLE_CHARON)
+ *     of bgpd         gcks_announce_all(), gcks_client_bgpd_connected(),
+ *                     gcks_local_sync_done(ROLE_BGPD)
+ *                     The handlers send all of their state before they return; only
+ *                     local.c sends the SyncDone after them.
+ *   its messages      charon: RegistrationRequest, Registration, RegistrationEnded,
+ *                     IkeSaRekeyed, RefusedPeer to gcks_server_receive(); Membership, Installed
+ *                     to gcks_client_receive().  bgpd: Route, Export to gcks_client_receive().
+ *                     The message is the caller's and is wiped afterwards.
+ *   its SyncDone      state UP, then
+ *     of charon       gcks_server_charon_synced(), gcks_client_charon_synced()
+ *     of bgpd         gcks_client_bgpd_synced()
+ *   its connection    state AWAY; nobody is called: nothing ends with a connection.  What has to
+ *     is lost         be told is told after the next Hello.
+ * gcks_local_send() never calls back: a client that fails is dropped from the event loop.
+ */
 
 enum gcks_client_state { GCKS_CLIENT_AWAY, GCKS_CLIENT_SYNC, GCKS_CLIENT_UP };
 
 struct gcks_client_status {
 	enum gcks_client_state state;
 	char software[64];
-	time_t since; /* monotonic */
+	time_t since; /* of this state; monotonic */
 	uint64_t received, sent, dropped;
 };
 
@@ -119,6 +147,10 @@ const struct gcks_client_status *gcks_local_status(Gsa__Role role);
  * resynchronisation).  The message stays the caller's and is wiped where it was queued.
  */
 bool gcks_local_send(Gsa__Role role, const Gsa__Message *message);
+/*
+ * Our SyncDone; once a connection, more calls do nothing.  A client whose Hello waits
+ * for the configuration is served now (if gcksd.configured).
+ */
 void gcks_local_sync_done(Gsa__Role role);
 
 #endif
