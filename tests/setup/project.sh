@@ -6,10 +6,41 @@
 #   $LAB_PROJECT/prefix     FRR's and strongSwan's files (hard links) and ours: one tree in which
 #                           a node finds every program and every module
 #
-# `configure` is made in the checkout, as git ignores it there; everything else is made outside.
+# `configure` and what belongs to it are made in the checkout, as git ignores them there; everything
+# else is made outside.
 
 project_folder() {
 	echo "$LAB_CACHE/project-$(echo "$LAB_TREE" | hash_of)"
+}
+
+# generated_files_hold: whether what autoreconf makes in the checkout is there and newer than what
+# it is made from. The cache outlives a checkout: a new clone in the place of an old one has none of
+# it, and git clean or a build by hand may have left a part of it.
+generated_files_hold() {
+	local file
+
+	for file in aclocal.m4 configure Makefile.in; do
+		[ -s "$LAB_TREE/$file" ] || return
+		[ -z "$(find "$LAB_TREE" -name '.?*' -prune -o \( -name configure.ac -o -name '*.am' \) \
+			-newer "$LAB_TREE/$file" -print -quit)" ] || return
+	done
+	for file in ar-lib compile config.guess config.sub depcomp install-sh ltmain.sh missing \
+		test-driver; do
+		[ -s "$LAB_TREE/build-aux/$file" ] || return
+	done
+	for file in libtool ltoptions ltsugar ltversion lt~obsolete; do
+		[ -s "$LAB_TREE/m4/$file.m4" ] || return
+	done
+}
+
+# project_generate: under a lock of its own, as the two builds share the checkout.
+project_generate() {
+	local lock
+
+	exec {lock}>"$LAB_PROJECT.generate.lock"
+	flock "$lock"
+	generated_files_hold || (cd "$LAB_TREE" && autoreconf -fi)
+	exec {lock}>&-
 }
 
 # project_configure FOLDER OPTION...
@@ -17,18 +48,20 @@ project_configure() {
 	local folder=$1 key
 
 	shift
-	# Other components or options: from the start. Anything else, also a change of Makefile.am, is
-	# make's business.
+	project_generate
+	# Other components or options, or another clone at the same place, whose files may be older
+	# than what was built from the former one: from the start. Anything else, also a change of
+	# Makefile.am, is make's business.
 	key=$(
 		{
 			echo "$LAB_FRR $LAB_STRONGSWAN $LAB_LIBYANG $*"
+			stat -c '%i %W' "$LAB_TREE"
 			declare -f project_configure
 		} | hash_of
 	)
-	if [ "$(cat "$folder/key" 2>/dev/null)" != "$key" ]; then
+	if [ "$(cat "$folder/key" 2>/dev/null)" != "$key" ] || [ ! -f "$folder/Makefile" ]; then
 		rm -rf "$folder"
 		mkdir -p "$folder"
-		(cd "$LAB_TREE" && autoreconf -fi)
 		(
 			cd "$folder"
 			PKG_CONFIG_PATH=${LAB_LIBYANG:+$LAB_LIBYANG/prefix/lib/pkgconfig} \
