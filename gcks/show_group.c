@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* show gsa group [NAME] [json]: groups that this key server serves */
+#include <zebra.h>
+
+#include "gcks/show.h"
+
+#include "gcks/show_group_clippy.c"
+
+static size_t stale_count(uint32_t identifier)
+{
+	size_t count = 0;
+
+	for (const struct gcks_registration *entry = gcksd.registrations.head; entry;
+	     entry = entry->next)
+		if (entry->group == identifier && entry->stale)
+			count++;
+	return count;
+}
+
+static size_t member_count(const struct gcks_group *group)
+{
+	return group->identifier ? gcks_registration_count(&gcksd.registrations, group->identifier)
+				 : 0;
+}
+
+static const struct gcks_sa *current_sa(const struct gcks_group *group)
+{
+	return group->identifier ? gcks_sa_current(&gcksd.sas, group->identifier) : NULL;
+}
+
+static void add_patterns(struct json_object *json, const char *key,
+			 const struct gcks_pattern *pattern)
+{
+	struct json_object *list;
+
+	if (!pattern)
+		return;
+	list = json_object_new_array();
+	for (; pattern; pattern = pattern->next)
+		json_array_string_add(list, pattern->text);
+	json_object_object_add(json, key, list);
+}
+
+static struct json_object *group_json(const struct gcks_group *group)
+{
+	struct json_object *json = json_object_new_object();
+	const struct gcks_sa *sa = current_sa(group);
+
+	json_object_string_add(json, "name", group->name);
+	gcks_json_number(json, "identifier", group->identifier);
+	gcks_json_text(json, "credential", gcks_credential_name(group->credential));
+	gcks_json_text(json, "ca", group->ca);
+	add_patterns(json, "permit-identity", group->permit);
+	add_patterns(json, "deny-identity", group->deny);
+	gcks_json_text(json, "sharing", gcks_sharing_name(group->sharing));
+	gcks_json_text(json, "cipher", gcks_cipher_name(group->cipher));
+	gcks_json_number(json, "maximum-members", group->maximum_members);
+	json_object_int_add(json, "registration-hold-time", group->registration_hold_time_s);
+	json_object_int_add(json, "registered-members", member_count(group));
+	json_object_int_add(json, "stale-members", stale_count(group->identifier));
+	if (sa) {
+		gcks_json_spi(json, "spi", sa->spi);
+		json_object_int_add(json, "generation", sa->generation);
+		gcks_json_time(json, "sa-created-at", sa->created_at);
+	}
+	return json;
+}
+
+static void group_row(struct ttable *table, const struct gcks_group *group)
+{
+	const struct gcks_sa *sa = current_sa(group);
+	const char *credential = gcks_credential_name(group->credential);
+
+	ttable_add_row(table, "%s|%s|%s|%zu|%zu|%s|%s|%s|%s", gcks_cell(group->name),
+		       gcks_cell_number(group->identifier), credential ? credential : "any",
+		       member_count(group), stale_count(group->identifier),
+		       gcks_sharing_name(group->sharing), gcks_cipher_name(group->cipher),
+		       gcks_cell_spi(sa ? sa->spi : 0), gcks_cell_number(sa ? sa->generation : 0));
+}
+
+static void show_patterns(struct vty *vty, const char *title, const struct gcks_pattern *pattern)
+{
+	if (!pattern)
+		vty_out(vty, "  %-22s nobody\n", title);
+	for (; pattern; pattern = pattern->next, title = "")
+		vty_out(vty, "  %-22s %s\n", title, pattern->text);
+}
+
+static void group_detail(struct vty *vty, const struct gcks_group *group)
+{
+	const char *credential = gcks_credential_name(group->credential);
+	const struct gcks_sa *sa = current_sa(group);
+
+	if (group->identifier)
+		vty_out(vty, "Group %s, identifier %u\n", group->name, group->identifier);
+	else
+		vty_out(vty, "Group %s, not served: it has no identifier\n", group->name);
+	vty_out(vty, "  %-22s %s\n", "Credential", credential ? credential : "any");
+	if (group->ca)
+		vty_out(vty, "  %-22s %s\n", "Issued by", group->ca);
+	show_patterns(vty, "Permitted", group->permit);
+	show_patterns(vty, "Denied", group->deny);
+	vty_out(vty, "  %-22s %zu, stale %zu (kept for %u s)", "Registered members",
+		member_count(group), stale_count(group->identifier),
+		group->registration_hold_time_s);
+	if (group->maximum_members)
+		vty_out(vty, "; at most %u", group->maximum_members);
+	vty_out(vty, "\n  %-22s %s, sharing %s\n", "SA policy", gcks_cipher_name(group->cipher),
+		gcks_sharing_name(group->sharing));
+	if (sa)
+		vty_out(vty, "  %-22s SPI 0x%08x, generation %u, made %s ago\n", "Current SA",
+			sa->spi, sa->generation, gcks_cell_since(sa->created_at));
+	else
+		vty_out(vty, "  %-22s none\n", "Current SA");
+}
+
+DEFPY (show_gsa_group,
+       show_gsa_group_cmd,
+       "show gsa group [WORD$name] [json$json]",
+       SHOW_GSA_STR
+       "Groups that this key server serves\n"
+       "Name of a group\n"
+       JSON_STR)
+{
+	struct gcks_group *group;
+	struct ttable *table;
+
+	group = name ? gcks_policy_find(&gcksd.policy, name) : gcksd.policy.groups;
+	if (name && !group)
+		return gcks_show_unknown(vty, "group", name, json);
+	if (json) {
+		struct json_object *list = json_object_new_array();
+
+		for (; group; group = name ? NULL : group->next)
+			json_object_array_add(list, group_json(group));
+		return gcks_json_list(vty, "group", list);
+	}
+	if (name) {
+		group_detail(vty, group);
+		return CMD_SUCCESS;
+	}
+	if (!group) {
+		vty_out(vty, "No group is configured.\n");
+		return CMD_SUCCESS;
+	}
+	table = gcks_table_new();
+	ttable_add_row(table,
+		       "Group|Identifier|Credential|Members|Stale|Sharing|Cipher|SPI|Generation");
+	for (; group; group = group->next)
+		group_row(table, group);
+	gcks_table_print(vty, table);
+	return CMD_SUCCESS;
+}
+
+void gcks_show_group_init(void)
+{
+	install_element(VIEW_NODE, &show_gsa_group_cmd);
+}

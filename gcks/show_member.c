@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* show gsa member [NAME] [json]: groups that this router belongs to, or tries to */
+#include <zebra.h>
+
+#include "gcks/show.h"
+
+#include "gcks/show_member_clippy.c"
+
+static const char *state_name(const struct gcks_membership *membership)
+{
+	if (!membership->connection || !membership->gateway.length)
+		return "not-configured";
+	switch (membership->state) {
+	case GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED:
+		return "registered";
+	case GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED:
+		return "refused";
+	case GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED:
+		return "excluded";
+	case GSA__MEMBERSHIP_STATE__MEMBERSHIP_LOST:
+		return "lost";
+	default: /* charon has not reported yet */
+		return "connecting";
+	}
+}
+
+/* What an operator should know about the state, NULL: nothing. */
+static const char *reason(const struct gcks_membership *membership)
+{
+	if (!membership->connection)
+		return "no key-server connection is configured";
+	if (!membership->gateway.length)
+		return "no local-gateway is configured";
+	if (membership->text && membership->text[0])
+		return membership->text;
+	if (gcks_local_status(GSA__ROLE__ROLE_CHARON)->state == GCKS_CLIENT_AWAY)
+		return "charon is not connected";
+	return NULL;
+}
+
+static const char *export_name(const struct gcks_membership *membership)
+{
+	switch (membership->export_mode) {
+	case GSA__EXPORT_MODE__EXPORT_CONNECTED:
+		return "connected";
+	case GSA__EXPORT_MODE__EXPORT_PREFIX_LIST:
+		return "prefix-list";
+	default:
+		return "none";
+	}
+}
+
+/* Why the inbound state has no replay window: its sequence numbers come from many senders. */
+static const char *replay_protection(const struct gcks_member_sa *sa)
+{
+	return sa->sequence_numbers == GSA_SN_UNSPECIFIED_32 ? "none (shared by all senders)"
+							     : "none";
+}
+
+static size_t installed_count(const char *group, enum gcks_kernel_kind kind)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < gcksd.installed.count; i++)
+		if (gcksd.installed.ids[i].kind == kind &&
+		    strmatch(gcksd.installed.ids[i].group, group))
+			count++;
+	return count;
+}
+
+static size_t ready_count(const struct gcks_membership *membership)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < membership->route_count; i++)
+		if (membership->routes[i].ready)
+			count++;
+	return count;
+}
+
+/* ---- JSON ---- */
+
+static void add_routes(struct json_object *json, const struct gcks_membership *membership)
+{
+	struct json_object *list, *entry;
+	char text[INET6_ADDRSTRLEN + 4];
+
+	if (!membership->route_count)
+		return;
+	list = json_object_new_array();
+	for (size_t i = 0; i < membership->route_count; i++) {
+		const struct gcks_member_route *route = &membership->routes[i];
+
+		entry = json_object_new_object();
+		json_object_string_add(entry, "prefix",
+				       gcks_prefix_text(&route->prefix, text, sizeof(text)));
+		gcks_json_address(entry, "gateway", &route->gateway);
+		json_object_boolean_add(entry, "ready", route->ready);
+		json_object_array_add(list, entry);
+	}
+	json_object_object_add(json, "route", list);
+}
+
+static struct json_object *member_json(const struct gcks_membership *membership)
+{
+	struct json_object *json = json_object_new_object();
+	const struct gcks_member_sa *sa = membership->sa;
+
+	json_object_string_add(json, "group", membership->name);
+	gcks_json_number(json, "identifier", gcks_membership_identifier(membership));
+	gcks_json_text(json, "connection", membership->connection);
+	gcks_json_address(json, "local-gateway", &membership->gateway);
+	gcks_json_prefixes(json, "protect", membership->protect, membership->protect_count);
+	json_object_string_add(json, "export", export_name(membership));
+	if (membership->export_mode == GSA__EXPORT_MODE__EXPORT_PREFIX_LIST)
+		gcks_json_text(json, "prefix-list", membership->export_prefix_list);
+	json_object_string_add(json, "state", state_name(membership));
+	if (membership->notify) {
+		json_object_int_add(json, "notify", membership->notify);
+		gcks_json_text(json, "notify-name", gcks_notify_name(membership->notify));
+	}
+	gcks_json_text(json, "reason", reason(membership));
+	gcks_json_address(json, "key-server", &membership->key_server);
+	gcks_json_time(json, "registered-at", membership->registered_at);
+	if (sa) {
+		gcks_json_spi(json, "spi", sa->spi);
+		json_object_string_add(json, "cipher",
+				       gcks_transforms_name(sa->encryption, sa->encryption_key_bits,
+							    sa->integrity));
+		json_object_string_add(json, "replay-protection", replay_protection(sa));
+	}
+	gcks_json_number(json, "reqid", membership->reqid);
+	gcks_json_prefixes(json, "exported-prefix", membership->exports, membership->export_count);
+	add_routes(json, membership);
+	json_object_int_add(json, "kernel-states",
+			    installed_count(membership->name, GCKS_KERNEL_SA));
+	json_object_int_add(json, "kernel-policies",
+			    installed_count(membership->name, GCKS_KERNEL_POLICY));
+	return json;
+}
+
+/* ---- text ---- */
+
+static void member_row(struct ttable *table, const struct gcks_membership *membership)
+{
+	ttable_add_row(table, "%s|%s|%s|%s|%s|%s|%zu/%zu|%s|%s", gcks_cell(membership->name),
+		       gcks_cell_number(gcks_membership_identifier(membership)),
+		       gcks_cell_address(&membership->gateway),
+		       gcks_cell_address(&membership->key_server), state_name(membership),
+		       gcks_cell_spi(membership->sa ? membership->sa->spi : 0),
+		       ready_count(membership), membership->route_count,
+		       gcks_cell_since(membership->registered_at), gcks_cell(reason(membership)));
+}
+
+static void show_prefixes(struct vty *vty, const char *title, const struct gcks_prefix *prefixes,
+			  size_t count)
+{
+	char text[INET6_ADDRSTRLEN + 4];
+
+	for (size_t i = 0; i < count; i++)
+		vty_out(vty, "  %-22s %s\n", i ? "" : title,
+			gcks_prefix_text(&prefixes[i], text, sizeof(text)));
+}
+
+static void member_sa(struct vty *vty, const struct gcks_membership *membership)
+{
+	const struct gcks_member_sa *sa = membership->sa;
+
+	if (!sa) {
+		vty_out(vty, "  %-22s none\n", "SA");
+		return;
+	}
+	vty_out(vty, "  %-22s SPI 0x%08x, %s", "SA", sa->spi,
+		gcks_transforms_name(sa->encryption, sa->encryption_key_bits, sa->integrity));
+	if (sa->lifetime_s)
+		vty_out(vty, ", lifetime %u s", sa->lifetime_s);
+	vty_out(vty, "\n  %-22s %s\n", "Replay protection", replay_protection(sa));
+}
+
+static void member_detail(struct vty *vty, const struct gcks_membership *membership)
+{
+	const char *notify = gcks_notify_name(membership->notify), *why = reason(membership);
+	uint32_t identifier = gcks_membership_identifier(membership);
+	char text[INET6_ADDRSTRLEN + 4];
+
+	vty_out(vty, "Member of group %s", membership->name);
+	if (identifier)
+		vty_out(vty, ", identifier %u", identifier);
+	vty_out(vty, "\n  %-22s %s", "State", state_name(membership));
+	if (membership->notify)
+		vty_out(vty, ", notify %u%s%s", membership->notify, notify ? " " : "",
+			notify ? notify : "");
+	vty_out(vty, "\n");
+	if (why)
+		vty_out(vty, "  %-22s %s\n", "Reason", why);
+	if (membership->registered_at)
+		vty_out(vty, "  %-22s %s ago\n", "Registered",
+			gcks_cell_since(membership->registered_at));
+	vty_out(vty, "  %-22s %s, connection %s\n", "Key server",
+		gcks_cell_address(&membership->key_server), gcks_cell(membership->connection));
+	vty_out(vty, "  %-22s %s\n", "Local gateway", gcks_cell_address(&membership->gateway));
+	show_prefixes(vty, "Protected", membership->protect, membership->protect_count);
+	vty_out(vty, "  %-22s %s%s%s\n", "Export", export_name(membership),
+		membership->export_mode == GSA__EXPORT_MODE__EXPORT_PREFIX_LIST ? " " : "",
+		membership->export_mode == GSA__EXPORT_MODE__EXPORT_PREFIX_LIST &&
+				membership->export_prefix_list
+			? membership->export_prefix_list
+			: "");
+	show_prefixes(vty, "Exported", membership->exports, membership->export_count);
+	member_sa(vty, membership);
+	vty_out(vty, "  %-22s %zu states, %zu policies, reqid %u\n", "In the kernel",
+		installed_count(membership->name, GCKS_KERNEL_SA),
+		installed_count(membership->name, GCKS_KERNEL_POLICY), membership->reqid);
+	for (size_t i = 0; i < membership->route_count; i++)
+		vty_out(vty, "  %-22s %s behind %s, %s\n", i ? "" : "Routes",
+			gcks_prefix_text(&membership->routes[i].prefix, text, sizeof(text)),
+			gcks_cell_address(&membership->routes[i].gateway),
+			membership->routes[i].ready ? "protected, in use"
+						    : "not protected yet, held");
+}
+
+DEFPY (show_gsa_member,
+       show_gsa_member_cmd,
+       "show gsa member [WORD$name] [json$json]",
+       SHOW_GSA_STR
+       "Groups that this router belongs to\n"
+       "Name of a group\n"
+       JSON_STR)
+{
+	struct gcks_membership *membership;
+	struct ttable *table;
+
+	membership = name ? gcks_membership_find(&gcksd.members, name) : gcksd.members.memberships;
+	if (name && !membership)
+		return gcks_show_unknown(vty, "member", name, json);
+	if (json) {
+		struct json_object *list = json_object_new_array();
+
+		for (; membership; membership = name ? NULL : membership->next)
+			json_object_array_add(list, member_json(membership));
+		return gcks_json_list(vty, "member", list);
+	}
+	if (name) {
+		member_detail(vty, membership);
+		return CMD_SUCCESS;
+	}
+	if (!membership) {
+		vty_out(vty, "No membership is configured.\n");
+		return CMD_SUCCESS;
+	}
+	table = gcks_table_new();
+	ttable_add_row(table, "Group|Identifier|Gateway|Key server|State|SPI|Ready|Since|Reason");
+	for (; membership; membership = membership->next)
+		member_row(table, membership);
+	gcks_table_print(vty, table);
+	return CMD_SUCCESS;
+}
+
+void gcks_show_member_init(void)
+{
+	install_element(VIEW_NODE, &show_gsa_member_cmd);
+}
