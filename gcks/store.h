@@ -17,12 +17,18 @@ struct gcks_store;
  * Open (or create) the store and its key file.  NULL with `error` filled (what, which file, why)
  * when the store cannot be opened, is newer than this program, or a key cannot be unwrapped;
  * nothing is changed then.  The key file (mode 0600, 32 octets) is made only when neither file is there.
+ * The store is locked until it is closed: a second gcksd is refused.  Open it after
+ * daemonising: neither the lock nor the locked memory survives fork().
  */
 struct gcks_store *gcks_store_open(const char *path, const char *key_file, char *error,
 				   size_t error_size);
 void gcks_store_close(struct gcks_store *store);
 
-/* Fill the (empty) tables.  False with `error`: a row cannot be read or unwrapped. */
+/*
+ * Fill the (empty) tables.  False with `error`: a row cannot be read or unwrapped; the
+ * tables are empty then.  What means something in one run of charon only is not kept: a loaded
+ * registration has ike_sa 0 and is not stale.
+ */
 bool gcks_store_load(struct gcks_store *store, struct gcks_registrations *registrations,
 		     struct gcks_sa_table *sas, struct gcks_kernel_ids *installed, char *error,
 		     size_t error_size);
