@@ -8,8 +8,12 @@
  *
  * The first peer of each group announces the group's share of the prefixes, the
  * others count what reaches them.  The clock runs from the first UPDATE until the
- * last receiver holds its last prefix.  A prefix of another group is an error when
- * the server is meant to keep groups apart.
+ * last receiver holds its last prefix; the sessions are up before, with the End-of-RIB
+ * marker received (RFC 4724), so that no timer of their start is measured.  A prefix
+ * of another group is an error when the server is meant to keep groups apart.
+ *
+ * Prints the seconds and how many prefixes the receivers got, and stays until standard
+ * input ends.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -38,7 +42,7 @@ enum message { OPEN = 1, UPDATE = 2, NOTIFICATION = 3, KEEPALIVE = 4 };
 struct peer {
 	int fd;
 	unsigned int group;
-	bool injector, established;
+	bool injector, established, end_of_rib;
 	struct in_addr address;
 	uint8_t in[65536];
 	size_t in_length;
@@ -93,8 +97,11 @@ static void send_all(struct peer *peer, const uint8_t *data, size_t length)
 
 static void send_open(struct peer *peer)
 {
-	/* capability: 4-octet AS numbers; IPv4 unicast is the default without one */
-	static const uint8_t parameters[] = { 2, 6, 65, 4 };
+	/*
+	 * Capabilities: graceful restart, for End-of-RIB; 4-octet AS numbers, whose value
+	 * follows.  IPv4 unicast is the default without one.
+	 */
+	static const uint8_t parameters[] = { 2, 10, 64, 2, 0, 0, 65, 4 };
 	uint8_t message[HEADER + 10 + sizeof(parameters) + 4], *at = message + HEADER;
 
 	at = put(at, 4, 1);
@@ -183,6 +190,8 @@ static uint32_t get(const uint8_t *at, int octets)
 
 static void handle_update(struct peer *peer, const uint8_t *at, const uint8_t *end)
 {
+	if (end - at == 4 && !get(at, 4))
+		peer->end_of_rib = true;
 	for (int part = 0; part < 2; part++) { /* withdrawn routes, path attributes */
 		if (end - at < 2 || (size_t)(end - at - 2) < get(at, 2))
 			errx(1, "malformed UPDATE from the server");
@@ -250,10 +259,10 @@ static void handle_output(struct peer *peer)
 	}
 }
 
-static bool all_established(const struct peer *peers, unsigned int count)
+static bool all_ready(const struct peer *peers, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++)
-		if (!peers[i].established)
+		if (!peers[i].established || !peers[i].end_of_rib)
 			return false;
 	return true;
 }
@@ -363,6 +372,7 @@ static void parse_options(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	unsigned int count, number = 0;
+	unsigned long received = 0;
 	struct peer *peers;
 	double seconds;
 
@@ -374,18 +384,21 @@ int main(int argc, char **argv)
 	for (unsigned int group = 0; group < options.groups; group++)
 		for (unsigned int i = 0; i < options.peers_per_group; i++)
 			start_peer(&peers[number++], group, i);
-	run(peers, count, all_established, "sessions");
+	run(peers, count, all_ready, "sessions");
 
 	for (unsigned int i = 0; i < count; i++)
 		if (peers[i].injector)
 			peers[i].out = build_updates(&peers[i], &peers[i].out_left);
 	seconds = run(peers, count, all_received, "convergence");
 
-	for (unsigned int i = 0; i < count; i++)
+	for (unsigned int i = 0; i < count; i++) {
 		if (options.separate && peers[i].foreign)
 			errx(1, "%s got %u prefixes of other groups", inet_ntoa(peers[i].address),
 			     peers[i].foreign);
-	printf("%.3f\n", seconds);
+		if (!peers[i].injector)
+			received += peers[i].own + peers[i].foreign;
+	}
+	printf("%.3f %lu\n", seconds, received);
 	fflush(stdout);
 	/* the server's memory is read while the sessions are up */
 	if (!isatty(0))
