@@ -18,7 +18,7 @@ DEFINE_MTYPE_STATIC(GSA, GSA_TAG, "GSA attribute cache");
  * Decoding is remembered by pointer.  An entry holds no reference: the pointer may be
  * another attribute's by now, so the octets are compared too.
  */
-#define DECODED_SLOTS 256
+#define DECODED_SLOTS 256 /* see decoded_slot() */
 #define DECODED_OCTETS 128
 
 struct decoded {
@@ -85,6 +85,12 @@ static enum gsa_tag_state decode(const struct transit *transit, uint8_t type,
 	return GSA_TAG_OK;
 }
 
+/* Asked several times a prefix: cheap, and good enough for what an allocator hands out. */
+static size_t decoded_slot(const struct transit *transit)
+{
+	return (uint32_t)((uintptr_t)transit >> 4) * UINT32_C(2654435761) >> 24;
+}
+
 enum gsa_tag_state gsa_tag(const struct gsa_instance *instance, const struct attr *attr,
 			   const struct gsa_group_attr **tag)
 {
@@ -100,8 +106,7 @@ enum gsa_tag_state gsa_tag(const struct gsa_instance *instance, const struct att
 		return decode(transit, instance->attribute_type, &large);
 	}
 
-	slot = &decoded_slots[jhash(&transit, sizeof(transit), instance->attribute_type) %
-			      DECODED_SLOTS];
+	slot = &decoded_slots[decoded_slot(transit)];
 	if (!*slot)
 		*slot = XCALLOC(MTYPE_GSA_TAG, sizeof(**slot));
 	entry = *slot;

@@ -58,8 +58,11 @@ const char *gsa_group_label(uint32_t identifier, char *buffer, size_t size)
 
 bool gsa_group_reflects(uint32_t identifier)
 {
-	struct gsa_group *group = gsa_group_find(identifier);
+	struct gsa_group *group;
 
+	if (!gsa_joined_count)
+		return true;
+	group = gsa_group_find(identifier);
 	return !group || !group->joined || group->served;
 }
 

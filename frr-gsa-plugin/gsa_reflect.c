@@ -9,6 +9,14 @@
 #include "bgpd/bgp_updgrp.h"
 #include "bgpd/bgp_zebra.h"
 
+static bool shares_group(const struct gsa_class *class, const struct gsa_group_attr *tag)
+{
+	for (size_t i = 0; class->count && i < tag->group_count; i++)
+		if (gsa_class_has(class, tag->groups[i]))
+			return true;
+	return false;
+}
+
 /*
  * Into which of the path's groups may it be announced to peers of `class`?  Own exports
  * to everyone in the group; routes of others where this node reflects.
@@ -22,12 +30,13 @@ static size_t announced_groups(const struct gsa_instance *instance,
 	const char *reason;
 	size_t total, count = 0;
 
-	if (!class->count)
+	/* most refusals are of this kind: no need to know what the path is accepted into */
+	if (!shares_group(class, tag))
 		return 0;
 	total = gsa_accepted_groups(instance, pi, tag, accepted, &reason);
 	for (size_t i = 0; i < total; i++)
 		if (gsa_class_has(class, accepted[i]) &&
-		    (own || !gsa_joined_count || gsa_group_reflects(accepted[i])))
+		    (own || gsa_group_reflects(accepted[i])))
 			groups[count++] = accepted[i];
 	return count;
 }
