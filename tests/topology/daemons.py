@@ -95,6 +95,9 @@ class Supervisor:
         place = "charon.vici" if daemon == "charon" else f"frr/{daemon}.vty"
         return os.path.join(namespaces.folder(name), "run", place)
 
+    def pid(self, name, daemon):
+        return pid_of(name, daemon)
+
     def running(self, name, daemon):
         return pid_of(name, daemon) is not None
 
@@ -152,13 +155,16 @@ class Supervisor:
                    f"{daemon} of {name} has ended")
         return pid
 
-    def start_all(self):
+    def start_all(self, which=DAEMONS):
+        """Those daemons of all nodes, at once, and their configuration."""
         nodes = [node.name for node in self.topology.of_kind("sr", "gateway")]
-        launched = [(name, daemon, self.launch(name, daemon))
-                    for name in nodes for daemon in self.daemons_of(name)]
+        launched = [(name, daemon, self.launch(name, daemon)) for name in nodes
+                    for daemon in self.daemons_of(name) if daemon in which]
         for entry in launched:
             self.await_ready(*entry)
-        configured = [(name, self.configure(name)) for name in nodes]
+        kinds = (("charon",) if "charon" in which else ()) \
+            + (("frr",) if set(which) & set(FRR_DAEMONS) else ())
+        configured = [(name, self.configure(name, kinds)) for name in nodes]
         for entry in configured:
             self.finish_configure(*entry)
 

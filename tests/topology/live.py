@@ -5,7 +5,8 @@ import json
 import os
 import subprocess
 
-from . import daemons, declaration, namespaces, ping, vty
+from . import configuration, daemons, declaration, namespaces, ping, vty
+from . import states as xfrm
 from .errors import CommandError
 
 COMMAND_S = 60
@@ -17,10 +18,11 @@ def running():
 
 
 class Lab:
-    def __init__(self, topology):
+    def __init__(self, topology, supervisor=None):
         self.topology = topology
-        self.supervisor = daemons.Supervisor(topology)
+        self.supervisor = supervisor or daemons.Supervisor(topology)
         self.programs = self.supervisor.programs
+        self.spis = {}   # of group SAs, also of those that were replaced: {SPI: group}
 
     def run(self, name, *command, check=True, deadline_s=COMMAND_S):
         """Standard output of a command in a node; its status may matter (`check`)."""
@@ -71,6 +73,76 @@ class Lab:
         return [line for line in self.log(name, daemon).splitlines()
                 if all(word in line for word in words)]
 
+    # configuration
+
+    def declared_block(self, name, header):
+        """The lines of a block of the node's declared configuration, as one types them."""
+        lines = iter(self.declared(name))
+        for line in lines:
+            if line == header:
+                block = [line]
+                for following in lines:
+                    if not following.startswith(" "):
+                        return block
+                    block.append(following.strip())
+        raise CommandError(f"{name} has no '{header}' in its declared configuration")
+
+    def declared_lines(self, name):
+        """What of the declared configuration is about groups, as it is written."""
+        found, inside = [], False
+        for line in self.declared(name):
+            if not line.startswith(" "):
+                inside = line.startswith("gsa ")
+            if line != "exit" and (inside or line == " gsa" or " gsa group " in line):
+                found.append(line)
+        return found
+
+    def declared(self, name):
+        return configuration.frr(self.topology, self.topology.nodes[name]).splitlines()
+
+    # groups
+
+    def registrations(self):
+        """Entries of the S/R's table, with YANG's names."""
+        return self.show(self.topology.key_server.name, "show gsa registrations")\
+            .get("registration", [])
+
+    def registration(self, identity, group=None):
+        """The entry of an identity (in a group), or None."""
+        for entry in self.registrations():
+            if entry["identity"] == identity and group in (None, entry["group"]):
+                return entry
+        return None
+
+    def members(self, name):
+        """A node's own memberships, with YANG's names."""
+        return self.show(name, "show gsa member").get("member", [])
+
+    def member(self, name, group, state=None):
+        """A node's membership in a group (if it is in that state), or None."""
+        for entry in self.members(name):
+            if entry["group"] == group and state in (None, entry["state"]):
+                return entry
+        return None
+
+    def registered_groups(self, name):
+        return {entry["group"] for entry in self.members(name) if entry["state"] == "registered"}
+
+    def states(self, name):
+        """The IPsec states in a node's kernel (states.py) with their "group", "" for others.
+
+        The S/R knows the SPI of every group, so a state is told from others also at a member
+        that has forgotten the group, or should have.
+        """
+        for place in {self.topology.key_server.name, name}:
+            # a gcksd that is away has told its SPIs before
+            if self.supervisor.running(place, "gcksd"):
+                self.spis |= {int(entry["spi"], 16): entry["group"]
+                              for entry in self.show(place, "show gsa sa").get("sa", [])
+                              if "spi" in entry}
+        return [{**state, "group": self.spis.get(state["spi"], "")}
+                for state in xfrm.parse(self.run(name, "ip", "xfrm", "state"))]
+
     # daemons
 
     def kill(self, name, daemon):
@@ -78,6 +150,20 @@ class Lab:
 
     def start(self, name, daemon):
         self.supervisor.start(name, daemon)
+
+    # routes
+
+    def group_routes(self, name):
+        """{(group, prefix): gateway} of the group routes from others that a node uses.
+
+        A member's are ready as well: gcksd has said that traffic to them is protected.
+        """
+        member = self.topology.nodes[name].kind != "sr"
+        return {(group, route["prefix"]): route["gateway"]
+                for route in self.show(name, "show bgp gsa routes").get("route", [])
+                if route["peer"] != "local" and route["selected"]
+                and route["eligible"] and (route["ready"] or not member)
+                for group in route["group"]}
 
     # traffic
 

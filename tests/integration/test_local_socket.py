@@ -1,0 +1,211 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# topology: two-groups
+#
+#   host1 ── site1 ──┐              ┌── site3 ── host3
+#                    ├── provider ──┤
+#   host2 ── site2 ──┘       │      └── site4 ── host4
+#                            sr
+#
+#   blue (certificates): site1 site2 site3        red (PSK): site3 site4
+"""gcksd's socket takes what comes: nothing that a client sends ends the daemon or its service.
+
+The messages are those of proto/README.md, written here octet by octet.
+"""
+
+import os
+import random
+import re
+import socket
+
+from harness import case, check, main, wait_until
+from observe import check_reachability, converged
+
+NODES = ("sr", "site3")
+ROLE_CHARON, ROLE_BGPD, ROLE_GCKSD = 1, 2, 3
+HELLO, REFUSED, REGISTRATION_REPLY, ROUTE = 1, 3, 20, 60
+MAXIMUM = 65536
+STEP_S = 30
+
+
+def version(lab):
+    """GSA_PROTOCOL_VERSION, from the header that the daemons were built with."""
+    path = os.path.join(os.environ.get("LAB_TREE", ""), "libgsa/message.h")
+    with open(path, encoding="utf-8") as header:
+        return int(re.search(r"GSA_PROTOCOL_VERSION\s+(\d+)", header.read()).group(1))
+
+
+def varint(number):
+    octets = b""
+    while number > 127:
+        octets += bytes([number & 127 | 128])
+        number >>= 7
+    return octets + bytes([number])
+
+
+def integer(field, value):
+    return varint(field << 3) + varint(value)
+
+
+def octets(field, value):
+    return varint(field << 3 | 2) + varint(len(value)) + value
+
+
+def hello(number, role):
+    return octets(HELLO, integer(1, number) + integer(2, role) + octets(3, b"test"))
+
+
+def connect(lab, node):
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    client.settimeout(STEP_S)
+    client.connect(os.path.join(os.environ["LAB_RUN"], node, "run/frr/gcksd.sock"))
+    return client
+
+
+def answers(client):
+    """What gcksd sends until it closes: a list of (field of the body, octets)."""
+    found = []
+    while True:
+        try:
+            message = client.recv(MAXIMUM)
+        except (ConnectionResetError, BrokenPipeError):
+            return found
+        if not message:
+            return found
+        found.append((message[0] >> 3, message))
+
+
+def pids(lab):
+    return {node: lab.supervisor.pid(node, "gcksd") for node in NODES}
+
+
+def unharmed(lab, before):
+    check(pids(lab) == before, f"gcksd was {before}, is {pids(lab)}")
+    for node in NODES:
+        check(lab.show(node, "show gsa group") is not None, f"{node} does not answer")
+
+
+@case("no octets that are no message end gcksd, with or without a Hello before")
+def garbage(lab):
+    before = pids(lab)
+    numbers = random.Random(20)
+    good = hello(version(lab), ROLE_BGPD)
+    shapes = [b"\0", b"\xff" * 10, good[:-1], good[:3], b"\xff" * MAXIMUM,
+              octets(HELLO, b""), octets(HELLO, good * 100), octets(2, b""), octets(4000, b"x"),
+              varint(HELLO << 3 | 2) + varint(1 << 40)]
+    shapes += [numbers.randbytes(numbers.randrange(1, 2000)) for _ in range(100)]
+    for node in NODES:
+        for first in (None, good):
+            for shape in shapes:
+                with connect(lab, node) as client:
+                    try:
+                        if first:
+                            client.send(first)
+                        client.send(shape)
+                    except BrokenPipeError:
+                        pass
+    unharmed(lab, before)
+    converged(lab)
+
+
+@case("a message over the limit is refused and ends nothing")
+def too_long(lab):
+    before = pids(lab)
+    for node in NODES:
+        with connect(lab, node) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 * MAXIMUM)
+            try:
+                client.send(hello(version(lab), ROLE_BGPD))
+                client.send(octets(ROUTE, b"x" * (MAXIMUM + 100)))
+            except (BrokenPipeError, OSError):
+                pass
+    unharmed(lab, before)
+    converged(lab)
+
+
+@case("another version and a role that no client has are refused, with the reason")
+def wrong_hello(lab):
+    before = pids(lab)
+    number = version(lab)
+    for node in NODES:
+        for message in (hello(number + 1, ROLE_BGPD), hello(number, ROLE_GCKSD),
+                        hello(number, 0), hello(number, 77)):
+            with connect(lab, node) as client:
+                client.send(message)
+                found = answers(client)
+                refused = [body for field, body in found if field == REFUSED]
+                check(refused and len(refused[0]) > 8, f"{node}: {message!r} gets {found}")
+    unharmed(lab, before)
+
+
+@case("a message that is not for the sender's role is dropped, the connection goes on")
+def wrong_role(lab):
+    before = pids(lab)
+    marks = {node: len(lab.log(node, "gcksd")) for node in NODES}
+    for node in NODES:
+        with connect(lab, node) as client:
+            client.send(hello(version(lab), ROLE_BGPD))
+            client.recv(MAXIMUM)
+            for _ in range(3):
+                client.send(octets(REGISTRATION_REPLY, integer(1, 1)))
+            # still connected: an empty Route is dropped as well, and nothing is closed
+            client.send(octets(ROUTE, b""))
+            wait_until(lambda node=node: "drop" in lab.log(node, "gcksd")[marks[node]:].lower(),
+                       STEP_S, f"gcksd of {node} logs what it drops",
+                       diagnose=lambda node=node: lab.log(node, "gcksd")[marks[node]:])
+            client.send(octets(ROUTE, b""))
+    unharmed(lab, before)
+    converged(lab)
+
+
+@case("another user gets nothing from the socket, whatever it claims to be")
+def other_user(lab):
+    before = pids(lab)
+    for node in NODES:
+        for role in (ROLE_BGPD, ROLE_CHARON):
+            found = as_nobody(lambda node=node, role=role: claim(lab, node, role))
+            check(found in ("no access", "refused"), f"{node}: nobody as role {role}: {found}")
+    unharmed(lab, before)
+
+
+def claim(lab, node, role):
+    try:
+        client = connect(lab, node)
+    except PermissionError:
+        return "no access"
+    with client:
+        try:
+            client.send(hello(version(lab), role))
+            found = answers(client)
+        except BrokenPipeError:
+            return "refused"
+        return "refused" if not found or found[0][0] == REFUSED else f"got {found}"
+
+
+def as_nobody(function):
+    """The function's text, from a process of another user."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            os.write(writer, function().encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        text = pipe.read()
+    os.waitpid(child, 0)
+    return text
+
+
+@case("all of it left the groups as they were")
+def afterwards(lab):
+    converged(lab)
+    check_reachability(lab)
+
+
+if __name__ == "__main__":
+    main()
