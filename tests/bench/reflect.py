@@ -86,7 +86,9 @@ class Server:
         command = [options.bgpd if run.module else options.stock_bgpd,
                    "-Z", "-S", "-u", "root", "-g", "root", "-p", "179", "-l", SERVER,
                    "-P", "0", "--vty_socket", folder, "-i", f"{folder}/bgpd.pid",
-                   "-f", f"{folder}/bgpd.conf", "--log", f"file:{folder}/bgpd.log"]
+                   "-f", f"{folder}/bgpd.conf", "--log", f"file:{folder}/bgpd.log",
+                   # without zebra every prefix would log that nexthops cannot be asked about
+                   "--log-level", "emergencies"]
         if run.module:
             command += ["--moduledir", options.module_folder, "-M", "gsa"]
         with open(f"{folder}/bgpd.out", "w", encoding="ascii") as out:
