@@ -5,7 +5,7 @@
  *   main.c            start, order of initialisation, stop
  *   northbound*.c     YANG frr-gsa: validation, changes go into the policy and member tables
  *   cli.c, show*.c    commands (vtysh)
- *   local.c           the socket: connections of charon and bgpd, Hello, refusals
+ *   local*.c          the socket: connections of charon and bgpd, Hello, refusals
  *   server.c          key server: decisions, registrations, SAs; charon's messages about them
  *   client.c          member: joins, GSAs, routes; plans and their acknowledgement
  *   announce.c        groups and members, as bgpd is told

@@ -17,65 +17,25 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "lib/frrevent.h"
-#include "lib/libfrr.h"
 #include "lib/log.h"
 #include "lib/network.h"
-#include "lib/stream.h"
 
-#include "gcks/gcksd.h"
+#include "gcks/local.h"
 #include "libgsa/message.h"
 #include "libgsa/secret.h"
 
-#define HELLO_TIMEOUT_S 5
-#define PENDING_MAX	16		   /* connections without Hello */
-#define QUEUE_MAX	((size_t)64 << 20) /* octets; the client hangs: drop it */
-#define READ_BATCH	100		   /* messages, then other events get their turn */
-#define LOG_INTERVAL_S	60
-#define ACCEPT_RETRY_S	1
-#define ROLES		(GSA__ROLE__ROLE_BGPD + 1)
-
-PREDECL_DLIST(connections);
-
-struct connection {
-	struct connections_item item;
-	int fd;
-	uid_t uid;
-	pid_t pid;
-	Gsa__Role role; /* unspecified: no Hello yet */
-	bool served, sync_sent;
-	const char *failed; /* while sending: close it from the event loop */
-	struct stream_fifo *queue;
-	size_t queued; /* octets */
-	struct event *t_read, *t_write, *t_hello;
-};
-DECLARE_DLIST(connections, struct connection, item);
+#define PENDING_MAX    16  /* connections without Hello */
+#define READ_BATCH     100 /* messages, then other events get their turn */
+#define LOG_INTERVAL_S 60
+#define ACCEPT_RETRY_S 1
 
 static struct {
-	struct event_loop *loop;
 	int fd;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	uid_t charon_uid;
 	bool has_charon_uid;
 	struct event *t_accept;
-	struct connections_head pending[1]; /* no Hello yet */
-	struct connection *clients[ROLES];
-	struct gcks_client_status status[ROLES];
-} local = { .fd = -1 };
-
-static const char *const role_names[ROLES] = {
-	[GSA__ROLE__ROLE_UNSPECIFIED] = "a client without Hello",
-	[GSA__ROLE__ROLE_CHARON] = "charon",
-	[GSA__ROLE__ROLE_BGPD] = "bgpd",
-};
-
-static const char *body_name(const Gsa__Message *message)
-{
-	const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(
-		&gsa__message__descriptor, message->body_case);
-
-	return field ? field->name : "unknown";
-}
+} listener = { .fd = -1 };
 
 /* Drops are logged once in a while, with how many there were meanwhile. */
 static void log_dropped(Gsa__Role role, ssize_t length, const char *reason)
@@ -83,169 +43,18 @@ static void log_dropped(Gsa__Role role, ssize_t length, const char *reason)
 	static struct {
 		time_t logged;
 		uint64_t since;
-	} drops[ROLES];
+	} drops[GCKS_LOCAL_ROLES];
 	time_t now = monotime(NULL);
 
-	local.status[role].dropped++;
+	gcks_local.status[role].dropped++;
 	drops[role].since++;
 	if (drops[role].logged && now - drops[role].logged < LOG_INTERVAL_S)
 		return;
 	zlog_warn("GSA: dropped a message of %s (%zd octets): %s; %" PRIu64
 		  " dropped since the last such line",
-		  role_names[role], length, reason, drops[role].since);
+		  gcks_role_names[role], length, reason, drops[role].since);
 	drops[role].logged = now;
 	drops[role].since = 0;
-}
-
-/* Any user may connect and be refused: that must not fill the log. */
-static void log_refused(const struct connection *connection, const char *reason)
-{
-	static time_t logged;
-	static unsigned int since;
-	time_t now = monotime(NULL);
-
-	since++;
-	if (logged && now - logged < HELLO_TIMEOUT_S)
-		return;
-	zlog_warn("GSA: local socket: refused process %d of user %u: %s; %u refused since the last "
-		  "such line",
-		  connection->pid, connection->uid, reason, since);
-	logged = now;
-	since = 0;
-}
-
-/* ---- closing ---- */
-
-/* It may hold keys. */
-static void forget_stream(struct stream *stream)
-{
-	gsa_wipe(STREAM_DATA(stream), STREAM_SIZE(stream));
-	stream_free(stream);
-}
-
-static void set_state(Gsa__Role role, enum gcks_client_state state)
-{
-	local.status[role].state = state;
-	local.status[role].since = monotime(NULL);
-}
-
-static void close_connection(struct connection *connection)
-{
-	struct stream *stream;
-
-	event_cancel(&connection->t_read);
-	event_cancel(&connection->t_write);
-	event_cancel(&connection->t_hello);
-	while ((stream = stream_fifo_pop(connection->queue)))
-		forget_stream(stream);
-	stream_fifo_free(connection->queue);
-	close(connection->fd);
-	if (connection->role == GSA__ROLE__ROLE_UNSPECIFIED) {
-		connections_del(local.pending, connection);
-	} else if (local.clients[connection->role] == connection) {
-		local.clients[connection->role] = NULL;
-		if (connection->served)
-			set_state(connection->role, GCKS_CLIENT_AWAY);
-	}
-	XFREE(MTYPE_TMP, connection);
-}
-
-static void lost(struct connection *connection, const char *reason)
-{
-	if (connection->served)
-		zlog_warn(
-			"GSA: the connection of %s is lost: %s; what it did for us stays as it is",
-			role_names[connection->role], reason);
-	close_connection(connection);
-}
-
-/* Say why and close; what the client has sent is read first, or it would see a reset and not the
- * reason. */
-static void refuse(struct connection *connection, const char *reason)
-{
-	Gsa__Message message = GSA__MESSAGE__INIT;
-	Gsa__Refused refused = GSA__REFUSED__INIT;
-	uint8_t out[512], unread[64];
-	size_t length;
-
-	log_refused(connection, reason);
-	refused.reason = (char *)reason;
-	message.body_case = GSA__MESSAGE__BODY_REFUSED;
-	message.refused = &refused;
-	if (gsa__message__get_packed_size(&message) <= sizeof(out)) {
-		length = gsa_message_pack(&message, out);
-		(void)send(connection->fd, out, length, MSG_NOSIGNAL | MSG_DONTWAIT);
-	}
-	for (int i = 0; i < READ_BATCH; i++)
-		if (recv(connection->fd, unread, sizeof(unread), MSG_DONTWAIT) <= 0)
-			break;
-	gsa_wipe(unread, sizeof(unread));
-	close_connection(connection);
-}
-
-/* ---- sending ---- */
-
-static void write_queue(struct event *event)
-{
-	struct connection *connection = EVENT_ARG(event);
-	struct stream *stream;
-
-	if (connection->failed) {
-		lost(connection, connection->failed);
-		return;
-	}
-	while ((stream = stream_fifo_head(connection->queue))) {
-		if (send(connection->fd, STREAM_DATA(stream), stream_get_endp(stream),
-			 MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
-			if (errno == EINTR)
-				continue;
-			if (!ERRNO_IO_RETRY(errno)) {
-				lost(connection, safe_strerror(errno));
-				return;
-			}
-			event_add_write(local.loop, write_queue, connection, connection->fd,
-					&connection->t_write);
-			return;
-		}
-		local.status[connection->role].sent++;
-		connection->queued -= STREAM_SIZE(stream);
-		forget_stream(stream_fifo_pop(connection->queue));
-	}
-}
-
-bool gcks_local_send(Gsa__Role role, const Gsa__Message *message)
-{
-	static uint8_t out[GSA_MESSAGE_MAX];
-	struct connection *connection = role < ROLES ? local.clients[role] : NULL;
-	struct stream *stream;
-	size_t length;
-
-	if (!connection || !connection->served || connection->failed)
-		return false;
-	length = gsa_message_pack(message, out);
-	if (!length) {
-		zlog_err("GSA: a message for %s (%s) is longer than the local protocol allows and "
-			 "was not sent",
-			 role_names[role], body_name(message));
-		return false;
-	}
-	if (connection->queued + length > QUEUE_MAX) {
-		gsa_wipe(out, length);
-		connection->failed = "it does not read its socket";
-		event_cancel(&connection->t_write); /* it waits for the socket */
-		event_add_event(local.loop, write_queue, connection, 0, &connection->t_write);
-		return false;
-	}
-	gcks_debug_log(messages, "to %s: %s, %zu octets", role_names[role], body_name(message),
-		       length);
-	stream = stream_new(length);
-	stream_put(stream, out, length);
-	gsa_wipe(out, length);
-	stream_fifo_push(connection->queue, stream);
-	connection->queued += length;
-	/* in order, and not from inside the caller: a failure ends the connection */
-	event_add_write(local.loop, write_queue, connection, connection->fd, &connection->t_write);
-	return true;
 }
 
 /* ---- Hello and SyncDone ---- */
@@ -265,19 +74,20 @@ static void send_hello(Gsa__Role role)
 
 static void read_socket(struct event *event);
 
-static void read_later(struct connection *connection)
+static void read_later(struct gcks_connection *connection)
 {
-	event_add_read(local.loop, read_socket, connection, connection->fd, &connection->t_read);
+	event_add_read(gcks_local.loop, read_socket, connection, connection->fd,
+		       &connection->t_read);
 }
 
-static void serve(struct connection *connection)
+static void serve(struct gcks_connection *connection)
 {
 	Gsa__Role role = connection->role;
 
 	connection->served = true;
-	set_state(role, GCKS_CLIENT_SYNC);
-	zlog_info("GSA: %s is connected: %s, process %d of user %u", role_names[role],
-		  local.status[role].software, connection->pid, connection->uid);
+	gcks_local_set_state(role, GCKS_CLIENT_SYNC);
+	zlog_info("GSA: %s is connected: %s, process %d of user %u", gcks_role_names[role],
+		  gcks_local.status[role].software, connection->pid, connection->uid);
 	send_hello(role);
 	if (role == GSA__ROLE__ROLE_CHARON) {
 		gcks_client_charon_connected();
@@ -291,7 +101,8 @@ static void serve(struct connection *connection)
 
 void gcks_local_sync_done(Gsa__Role role)
 {
-	struct connection *connection = role < ROLES ? local.clients[role] : NULL;
+	struct gcks_connection *connection =
+		role < GCKS_LOCAL_ROLES ? gcks_local.clients[role] : NULL;
 	Gsa__Message message = GSA__MESSAGE__INIT;
 	Gsa__SyncDone done = GSA__SYNC_DONE__INIT;
 
@@ -309,14 +120,14 @@ void gcks_local_sync_done(Gsa__Role role)
 }
 
 /* NULL, or why the process may not have the role. */
-static const char *role_fault(const struct connection *connection, Gsa__Role role)
+static const char *role_fault(const struct gcks_connection *connection, Gsa__Role role)
 {
 	if (connection->uid == 0)
 		return NULL;
 	if (role == GSA__ROLE__ROLE_BGPD)
 		return connection->uid == geteuid() ? NULL
 						    : "bgpd has to run as root or as gcksd's user";
-	return local.has_charon_uid && connection->uid == local.charon_uid
+	return listener.has_charon_uid && connection->uid == listener.charon_uid
 		       ? NULL
 		       : "charon has to run as root or as the user of gcksd --charon-user";
 }
@@ -329,7 +140,7 @@ static void printable(char *text)
 }
 
 /* The first message.  False: the connection is gone. */
-static bool take_hello(struct connection *connection, const Gsa__Hello *hello)
+static bool take_hello(struct gcks_connection *connection, const Gsa__Hello *hello)
 {
 	struct gcks_client_status *status;
 	const char *fault = NULL;
@@ -346,31 +157,32 @@ static bool take_hello(struct connection *connection, const Gsa__Hello *hello)
 		fault = role_fault(connection, hello->role);
 	}
 	if (fault) {
-		refuse(connection, fault);
+		gcks_connection_refuse(connection, fault);
 		return false;
 	}
-	if (local.clients[hello->role])
-		lost(local.clients[hello->role], "replaced by a newer one");
+	if (gcks_local.clients[hello->role])
+		gcks_connection_lost(gcks_local.clients[hello->role], "replaced by a newer one");
 	event_cancel(&connection->t_hello);
-	connections_del(local.pending, connection);
+	gcks_connections_del(gcks_local.pending, connection);
 	connection->role = hello->role;
-	local.clients[hello->role] = connection;
-	status = &local.status[hello->role];
+	gcks_local.clients[hello->role] = connection;
+	status = &gcks_local.status[hello->role];
 	strlcpy(status->software, hello->software, sizeof(status->software));
 	printable(status->software);
 	status->received++;
 	if (gcksd.configured)
 		serve(connection);
 	else
-		zlog_info("GSA: %s waits until the configuration is read", role_names[hello->role]);
+		zlog_info("GSA: %s waits until the configuration is read",
+			  gcks_role_names[hello->role]);
 	return true;
 }
 
 static const char *take_sync_done(Gsa__Role role)
 {
-	if (local.status[role].state != GCKS_CLIENT_SYNC)
+	if (gcks_local.status[role].state != GCKS_CLIENT_SYNC)
 		return "SyncDone for the second time";
-	set_state(role, GCKS_CLIENT_UP);
+	gcks_local_set_state(role, GCKS_CLIENT_UP);
 	if (role == GSA__ROLE__ROLE_CHARON) {
 		gcks_server_charon_synced();
 		gcks_client_charon_synced();
@@ -400,7 +212,7 @@ static const struct {
 /* A message of a client that is served.  NULL, or why it is dropped. */
 static const char *dispatch(Gsa__Role role, const Gsa__Message *message)
 {
-	gcks_debug_log(messages, "from %s: %s", role_names[role], body_name(message));
+	gcks_debug_log(messages, "from %s: %s", gcks_role_names[role], gcks_body_name(message));
 	if (message->body_case == GSA__MESSAGE__BODY_HELLO)
 		return "Hello for the second time";
 	if (message->body_case == GSA__MESSAGE__BODY_SYNC_DONE)
@@ -413,20 +225,21 @@ static const char *dispatch(Gsa__Role role, const Gsa__Message *message)
 }
 
 /* One datagram.  False: the connection is gone. */
-static bool receive(struct connection *connection, const uint8_t *data, size_t length)
+static bool receive(struct gcks_connection *connection, const uint8_t *data, size_t length)
 {
 	const char *reason = NULL;
 	Gsa__Message *message = gsa_message_unpack(data, length, &reason);
 	bool alive = true;
 
 	if (connection->role != GSA__ROLE__ROLE_UNSPECIFIED) {
-		local.status[connection->role].received++;
+		gcks_local.status[connection->role].received++;
 		if (message)
 			reason = dispatch(connection->role, message);
 	} else if (message && message->body_case == GSA__MESSAGE__BODY_HELLO) {
 		alive = take_hello(connection, message->hello);
 	} else {
-		refuse(connection, message ? "the first message was not Hello" : reason);
+		gcks_connection_refuse(connection,
+				       message ? "the first message was not Hello" : reason);
 		gsa_message_free(message);
 		return false;
 	}
@@ -447,7 +260,7 @@ static bool peer_closed(int fd)
 static void read_socket(struct event *event)
 {
 	static uint8_t data[GSA_MESSAGE_MAX];
-	struct connection *connection = EVENT_ARG(event);
+	struct gcks_connection *connection = EVENT_ARG(event);
 
 	for (int i = 0; i < READ_BATCH; i++) {
 		/* MSG_TRUNC: the length of the whole datagram, which may be more than we took */
@@ -457,7 +270,8 @@ static void read_socket(struct event *event)
 		if (length < 0 && ERRNO_IO_RETRY(errno))
 			break;
 		if (length < 0 || (length == 0 && peer_closed(connection->fd))) {
-			lost(connection, length ? safe_strerror(errno) : "it was closed");
+			gcks_connection_lost(connection,
+					     length ? safe_strerror(errno) : "it was closed");
 			return;
 		}
 		alive = receive(connection, data, (size_t)length);
@@ -474,22 +288,23 @@ static void read_socket(struct event *event)
 
 static void hello_missing(struct event *event)
 {
-	struct connection *connection = EVENT_ARG(event);
+	struct gcks_connection *connection = EVENT_ARG(event);
 
-	refuse(connection, "no Hello within 5 seconds");
+	gcks_connection_refuse(connection, "no Hello within 5 seconds");
 }
 
 static bool known_user(uid_t uid)
 {
-	return uid == 0 || uid == geteuid() || (local.has_charon_uid && uid == local.charon_uid);
+	return uid == 0 || uid == geteuid() ||
+	       (listener.has_charon_uid && uid == listener.charon_uid);
 }
 
 static void take_connection(int fd)
 {
-	struct connection *connection = XCALLOC(MTYPE_TMP, sizeof(*connection));
+	struct gcks_connection *connection = XCALLOC(MTYPE_TMP, sizeof(*connection));
 	struct ucred peer = { .uid = (uid_t)-1 };
 	socklen_t length = sizeof(peer);
-	bool full = connections_count(local.pending) >= PENDING_MAX;
+	bool full = gcks_connections_count(gcks_local.pending) >= PENDING_MAX;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
 		peer.uid = (uid_t)-1;
@@ -497,13 +312,13 @@ static void take_connection(int fd)
 	connection->uid = peer.uid;
 	connection->pid = peer.pid;
 	connection->queue = stream_fifo_new();
-	connections_add_tail(local.pending, connection);
+	gcks_connections_add_tail(gcks_local.pending, connection);
 	if (!known_user(peer.uid)) {
-		refuse(connection, "only charon and bgpd may use this socket");
+		gcks_connection_refuse(connection, "only charon and bgpd may use this socket");
 	} else if (full) {
-		refuse(connection, "too many connections that have not said Hello");
+		gcks_connection_refuse(connection, "too many connections that have not said Hello");
 	} else {
-		event_add_timer(local.loop, hello_missing, connection, HELLO_TIMEOUT_S,
+		event_add_timer(gcks_local.loop, hello_missing, connection, GCKS_HELLO_TIMEOUT_S,
 				&connection->t_hello);
 		read_later(connection);
 	}
@@ -511,18 +326,18 @@ static void take_connection(int fd)
 
 static void accept_connection(struct event *event)
 {
-	int fd = accept4(local.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = accept4(listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd < 0 && !ERRNO_IO_RETRY(errno) && errno != ECONNABORTED) {
 		/* out of descriptors or memory: it stays readable, so wait a little */
 		zlog_err("GSA: local socket: accept: %s", safe_strerror(errno));
-		event_add_timer(local.loop, accept_connection, NULL, ACCEPT_RETRY_S,
-				&local.t_accept);
+		event_add_timer(gcks_local.loop, accept_connection, NULL, ACCEPT_RETRY_S,
+				&listener.t_accept);
 		return;
 	}
 	if (fd >= 0)
 		take_connection(fd);
-	event_add_read(local.loop, accept_connection, NULL, local.fd, &local.t_accept);
+	event_add_read(gcks_local.loop, accept_connection, NULL, listener.fd, &listener.t_accept);
 }
 
 /* ---- start and stop ---- */
@@ -547,8 +362,8 @@ static bool look_up_user(const char *charon_user)
 		zlog_err("GSA: --charon-user %s: no such user", charon_user);
 		return false;
 	}
-	local.charon_uid = user->pw_uid;
-	local.has_charon_uid = true;
+	listener.charon_uid = user->pw_uid;
+	listener.has_charon_uid = true;
 	return true;
 }
 
@@ -556,8 +371,8 @@ bool gcks_local_start(struct event_loop *loop, const char *path, const char *cha
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-	local.loop = loop;
-	connections_init(local.pending);
+	gcks_local.loop = loop;
+	gcks_connections_init(gcks_local.pending);
 	if (!look_up_user(charon_user))
 		return false;
 	if (strlcpy(address.sun_path, path, sizeof(address.sun_path)) >= sizeof(address.sun_path)) {
@@ -565,39 +380,40 @@ bool gcks_local_start(struct event_loop *loop, const char *path, const char *cha
 		return false;
 	}
 	remove_stale_socket(path);
-	local.fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	listener.fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	/* anyone may connect: who gets more than Refused is decided by SO_PEERCRED */
-	if (local.fd < 0 || bind(local.fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    chmod(path, 0666) < 0 || listen(local.fd, PENDING_MAX) < 0) {
+	if (listener.fd < 0 ||
+	    bind(listener.fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    chmod(path, 0666) < 0 || listen(listener.fd, PENDING_MAX) < 0) {
 		zlog_err("GSA: local socket %s: %s", path, safe_strerror(errno));
-		if (local.fd >= 0)
-			close(local.fd);
-		local.fd = -1;
+		if (listener.fd >= 0)
+			close(listener.fd);
+		listener.fd = -1;
 		return false;
 	}
-	strlcpy(local.path, path, sizeof(local.path));
-	event_add_read(loop, accept_connection, NULL, local.fd, &local.t_accept);
+	strlcpy(listener.path, path, sizeof(listener.path));
+	event_add_read(loop, accept_connection, NULL, listener.fd, &listener.t_accept);
 	return true;
 }
 
 void gcks_local_stop(void)
 {
-	struct connection *connection;
+	struct gcks_connection *connection;
 
-	event_cancel(&local.t_accept);
-	while (local.fd >= 0 && (connection = connections_first(local.pending)))
-		close_connection(connection);
-	for (size_t role = 0; role < ROLES; role++)
-		if (local.clients[role])
-			close_connection(local.clients[role]);
-	if (local.fd < 0)
+	event_cancel(&listener.t_accept);
+	while (listener.fd >= 0 && (connection = gcks_connections_first(gcks_local.pending)))
+		gcks_connection_close(connection);
+	for (size_t role = 0; role < GCKS_LOCAL_ROLES; role++)
+		if (gcks_local.clients[role])
+			gcks_connection_close(gcks_local.clients[role]);
+	if (listener.fd < 0)
 		return;
-	close(local.fd);
-	local.fd = -1;
-	unlink(local.path);
+	close(listener.fd);
+	listener.fd = -1;
+	unlink(listener.path);
 }
 
 const struct gcks_client_status *gcks_local_status(Gsa__Role role)
 {
-	return &local.status[role < ROLES ? role : GSA__ROLE__ROLE_UNSPECIFIED];
+	return &gcks_local.status[role < GCKS_LOCAL_ROLES ? role : GSA__ROLE__ROLE_UNSPECIFIED];
 }
