@@ -11,9 +11,10 @@
 #include "lib/termtable.h"
 #include "lib/vty.h"
 
+#include "gcks/cli.h"
 #include "gcks/gcksd.h"
 
-#define SHOW_GSA_STR SHOW_STR "Group security associations\n"
+#define SHOW_GSA_STR SHOW_STR GSA_STR
 
 void gcks_show_init(void); /* installs all of them */
 void gcks_show_group_init(void);

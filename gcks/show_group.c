@@ -116,7 +116,7 @@ static void group_detail(struct vty *vty, const struct gcks_group *group)
 
 DEFPY (show_gsa_group,
        show_gsa_group_cmd,
-       "show gsa group [WORD$name] [json$json]",
+       "show gsa group [WORD$gsa_group] [json$json]",
        SHOW_GSA_STR
        "Groups that this key server serves\n"
        "Name of a group\n"
@@ -125,17 +125,17 @@ DEFPY (show_gsa_group,
 	struct gcks_group *group;
 	struct ttable *table;
 
-	group = name ? gcks_policy_find(&gcksd.policy, name) : gcksd.policy.groups;
-	if (name && !group)
-		return gcks_show_unknown(vty, "group", name, json);
+	group = gsa_group ? gcks_policy_find(&gcksd.policy, gsa_group) : gcksd.policy.groups;
+	if (gsa_group && !group)
+		return gcks_show_unknown(vty, "group", gsa_group, json);
 	if (json) {
 		struct json_object *list = json_object_new_array();
 
-		for (; group; group = name ? NULL : group->next)
+		for (; group; group = gsa_group ? NULL : group->next)
 			json_object_array_add(list, group_json(group));
 		return gcks_json_list(vty, "group", list);
 	}
-	if (name) {
+	if (gsa_group) {
 		group_detail(vty, group);
 		return CMD_SUCCESS;
 	}

@@ -221,7 +221,7 @@ static void member_detail(struct vty *vty, const struct gcks_membership *members
 
 DEFPY (show_gsa_member,
        show_gsa_member_cmd,
-       "show gsa member [WORD$name] [json$json]",
+       "show gsa member [WORD$gsa_member] [json$json]",
        SHOW_GSA_STR
        "Groups that this router belongs to\n"
        "Name of a group\n"
@@ -230,17 +230,18 @@ DEFPY (show_gsa_member,
 	struct gcks_membership *membership;
 	struct ttable *table;
 
-	membership = name ? gcks_membership_find(&gcksd.members, name) : gcksd.members.memberships;
-	if (name && !membership)
-		return gcks_show_unknown(vty, "member", name, json);
+	membership = gsa_member ? gcks_membership_find(&gcksd.members, gsa_member)
+				: gcksd.members.memberships;
+	if (gsa_member && !membership)
+		return gcks_show_unknown(vty, "member", gsa_member, json);
 	if (json) {
 		struct json_object *list = json_object_new_array();
 
-		for (; membership; membership = name ? NULL : membership->next)
+		for (; membership; membership = gsa_member ? NULL : membership->next)
 			json_object_array_add(list, member_json(membership));
 		return gcks_json_list(vty, "member", list);
 	}
-	if (name) {
+	if (gsa_member) {
 		member_detail(vty, membership);
 		return CMD_SUCCESS;
 	}

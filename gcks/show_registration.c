@@ -48,7 +48,7 @@ static void registration_row(struct ttable *table, const struct gcks_registratio
 
 DEFPY (show_gsa_registrations,
        show_gsa_registrations_cmd,
-       "show gsa registrations [group WORD$name] [json$json]",
+       "show gsa registrations [group WORD$gsa_group] [json$json]",
        SHOW_GSA_STR
        "Members registered with this key server\n"
        "Of one group\n"
@@ -61,10 +61,10 @@ DEFPY (show_gsa_registrations,
 	struct ttable *table = NULL;
 	size_t count = 0;
 
-	if (name) {
-		group = gcks_policy_find(&gcksd.policy, name);
+	if (gsa_group) {
+		group = gcks_policy_find(&gcksd.policy, gsa_group);
 		if (!group)
-			return gcks_show_unknown(vty, "group", name, json);
+			return gcks_show_unknown(vty, "group", gsa_group, json);
 	}
 	if (json) {
 		list = json_object_new_array();
