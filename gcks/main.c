@@ -222,10 +222,12 @@ static void log_memory_limit(void)
  * their way; and bgpd, which listens to the network, may run as the same user: it must not
  * be able to trace gcksd.
  */
-static void forbid_inspection(void)
+static void limit_inspection(void)
 {
-	if (!settings.core_dumps && prctl(PR_SET_DUMPABLE, 0) != 0)
-		zlog_warn("GSA: core dumps cannot be switched off: %m");
+	/* also on request: the change of user has switched it off */
+	if (prctl(PR_SET_DUMPABLE, settings.core_dumps ? 1 : 0) != 0)
+		zlog_warn("GSA: core dumps cannot be switched %s: %m",
+			  settings.core_dumps ? "on" : "off");
 }
 
 static bool open_store(void)
@@ -234,12 +236,12 @@ static bool open_store(void)
 
 	gcksd.store = gcks_store_open(settings.store, settings.key_file, error, sizeof(error));
 	if (!gcksd.store) {
-		zlog_err("GSA: the store cannot be opened: %s", error);
+		zlog_err("GSA: gcksd does not start: %s", error);
 		return false;
 	}
 	if (!gcks_store_load(gcksd.store, &gcksd.registrations, &gcksd.sas, &gcksd.known, error,
 			     sizeof(error))) {
-		zlog_err("GSA: the store cannot be read: %s", error);
+		zlog_err("GSA: gcksd does not start: %s", error);
 		return false;
 	}
 	return true;
@@ -260,7 +262,7 @@ static void close_tables(void)
 
 static bool start(void)
 {
-	forbid_inspection();
+	limit_inspection();
 	log_memory_limit();
 	if (!open_store())
 		return false;
