@@ -36,6 +36,7 @@ struct gcks_membership {
 	size_t protect_count;
 	Gsa__ExportMode export_mode;
 	char *export_prefix_list;
+	uint32_t retry_time_s; /* upper bound of the random delay before registering again */
 	uint32_t reqid;
 
 	Gsa__MembershipState state;

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* /frr-gsa:gsa/group: changes go into gcksd.policy, the key server acts on them soon after. */
+#include <zebra.h>
+
+#include "gcks/northbound.h"
+
+static struct gcks_group *group_of(const struct lyd_node *dnode)
+{
+	return nb_running_get_entry(dnode, NULL, true);
+}
+
+int gcks_nb_group_create(struct nb_cb_create_args *args)
+{
+	const char *name = yang_dnode_get_string(args->dnode, "name");
+	struct gcks_group *group;
+
+	if (args->event != NB_EV_APPLY)
+		return NB_OK;
+	group = gcks_policy_add(&gcksd.policy, name);
+	if (!group) {
+		snprintf(args->errmsg, args->errmsg_len, "group %s: out of memory", name);
+		return NB_ERR_RESOURCE;
+	}
+	/* YANG calls no modify callback for a default */
+	group->sharing = yang_dnode_get_enum(args->dnode, "sharing");
+	group->cipher = yang_dnode_get_enum(args->dnode, "cipher");
+	group->registration_hold_time_s =
+		yang_dnode_get_uint32(args->dnode, "registration-hold-time");
+	nb_running_set_entry(args->dnode, group);
+	return NB_OK;
+}
+
+int gcks_nb_group_destroy(struct nb_cb_destroy_args *args)
+{
+	struct gcks_group *group;
+
+	if (args->event != NB_EV_APPLY)
+		return NB_OK;
+	group = nb_running_unset_entry(args->dnode);
+	if (!group)
+		return NB_OK;
+	if (group->identifier)
+		gcks_server_group_gone(group->identifier, group->name);
+	gcks_policy_remove(&gcksd.policy, group);
+	gcks_server_reconsider();
+	return NB_OK;
+}
+
+static void set_identifier(const struct lyd_node *dnode, uint32_t identifier)
+{
+	struct gcks_group *group = group_of(dnode);
+
+	if (!group || group->identifier == identifier)
+		return;
+	if (group->identifier)
+		gcks_server_group_gone(group->identifier, group->name);
+	group->identifier = identifier;
+	gcks_server_reconsider();
+}
+
+int gcks_nb_group_identifier_modify(struct nb_cb_modify_args *args)
+{
+	if (args->event == NB_EV_APPLY)
+		set_identifier(args->dnode, yang_dnode_get_uint32(args->dnode, NULL));
+	return NB_OK;
+}
+
+int gcks_nb_group_identifier_destroy(struct nb_cb_destroy_args *args)
+{
+	if (args->event == NB_EV_APPLY)
+		set_identifier(args->dnode, 0);
+	return NB_OK;
+}
+
+static void set_credential(const struct lyd_node *dnode, Gsa__Credential credential)
+{
+	struct gcks_group *group = group_of(dnode);
+
+	if (!group)
+		return;
+	group->credential = credential;
+	gcks_server_reconsider();
+}
+
+int gcks_nb_group_credential_modify(struct nb_cb_modify_args *args)
+{
+	if (args->event == NB_EV_APPLY)
+		set_credential(args->dnode, yang_dnode_get_enum(args->dnode, NULL));
+	return NB_OK;
+}
+
+int gcks_nb_group_credential_destroy(struct nb_cb_destroy_args *args)
+{
+	if (args->event == NB_EV_APPLY)
+		set_credential(args->dnode, GSA__CREDENTIAL__CREDENTIAL_UNSPECIFIED);
+	return NB_OK;
+}
+
+int gcks_nb_group_ca_modify(struct nb_cb_modify_args *args)
+{
+	struct gcks_group *group;
+
+	if (args->event != NB_EV_APPLY)
+		return gcks_nb_prepare_text(args);
+	group = group_of(args->dnode);
+	gcks_nb_apply_text(args, &group->ca);
+	gcks_server_reconsider();
+	return NB_OK;
+}
+
+int gcks_nb_group_ca_destroy(struct nb_cb_destroy_args *args)
+{
+	struct gcks_group *group;
+
+	if (args->event != NB_EV_APPLY)
+		return NB_OK;
+	group = group_of(args->dnode);
+	free(group->ca);
+	group->ca = NULL;
+	gcks_server_reconsider();
+	return NB_OK;
+}
+
+/* A pattern of `deny` that is missing would let somebody in: that is said, loudly. */
+static int add_pattern(struct nb_cb_create_args *args, bool deny)
+{
+	const char *text = yang_dnode_get_string(args->dnode, NULL);
+	struct gcks_group *group;
+
+	if (args->event != NB_EV_APPLY)
+		return NB_OK;
+	group = group_of(args->dnode);
+	if (!gcks_pattern_add(deny ? &group->deny : &group->permit, text)) {
+		snprintf(args->errmsg, args->errmsg_len, "group %s: %s identity %s: out of memory",
+			 group->name, deny ? "deny" : "permit", text);
+		return NB_ERR_RESOURCE;
+	}
+	gcks_server_reconsider();
+	return NB_OK;
+}
+
+static int remove_pattern(struct nb_cb_destroy_args *args, bool deny)
+{
+	struct gcks_group *group;
+
+	if (args->event != NB_EV_APPLY)
+		return NB_OK;
+	group = group_of(args->dnode);
+	gcks_pattern_remove(deny ? &group->deny : &group->permit,
+			    yang_dnode_get_string(args->dnode, NULL));
+	gcks_server_reconsider();
+	return NB_OK;
+}
+
+int gcks_nb_group_permit_create(struct nb_cb_create_args *args)
+{
+	return add_pattern(args, false);
+}
+
+int gcks_nb_group_permit_destroy(struct nb_cb_destroy_args *args)
+{
+	return remove_pattern(args, false);
+}
+
+int gcks_nb_group_deny_create(struct nb_cb_create_args *args)
+{
+	return add_pattern(args, true);
+}
+
+int gcks_nb_group_deny_destroy(struct nb_cb_destroy_args *args)
+{
+	return remove_pattern(args, true);
+}
+
+int gcks_nb_group_sharing_modify(struct nb_cb_modify_args *args)
+{
+	if (args->event != NB_EV_APPLY)
+		return NB_OK;
+	group_of(args->dnode)->sharing = yang_dnode_get_enum(args->dnode, NULL);
+	gcks_server_reconsider();
+	return NB_OK;
+}
+
+/* May one key of this cipher be used by all senders of a group? */
+static bool cipher_fits(enum gcks_sharing sharing, enum gcks_cipher cipher)
+{
+	switch (sharing) {
+	case GCKS_SHARING_GROUP:
+		return cipher == GCKS_CIPHER_AES256CBC_SHA256;
+	}
+	return false;
+}
+
+int gcks_nb_group_cipher_modify(struct nb_cb_modify_args *args)
+{
+	enum gcks_cipher cipher = yang_dnode_get_enum(args->dnode, NULL);
+
+	if (args->event == NB_EV_VALIDATE &&
+	    !cipher_fits(yang_dnode_get_enum(args->dnode, "../sharing"), cipher)) {
+		snprintf(args->errmsg, args->errmsg_len,
+			 "cipher %s cannot be used with sharing %s; allowed: aes256cbc-sha256",
+			 yang_dnode_get_string(args->dnode, NULL),
+			 yang_dnode_get_string(args->dnode, "../sharing"));
+		return NB_ERR_VALIDATION;
+	}
+	if (args->event != NB_EV_APPLY)
+		return NB_OK;
+	group_of(args->dnode)->cipher = cipher;
+	gcks_server_reconsider();
+	return NB_OK;
+}
+
+int gcks_nb_group_maximum_members_modify(struct nb_cb_modify_args *args)
+{
+	if (args->event != NB_EV_APPLY)
+		return NB_OK;
+	group_of(args->dnode)->maximum_members = yang_dnode_get_uint32(args->dnode, NULL);
+	gcks_server_reconsider();
+	return NB_OK;
+}
+
+int gcks_nb_group_maximum_members_destroy(struct nb_cb_destroy_args *args)
+{
+	if (args->event != NB_EV_APPLY)
+		return NB_OK;
+	group_of(args->dnode)->maximum_members = 0;
+	gcks_server_reconsider();
+	return NB_OK;
+}
+
+int gcks_nb_group_registration_hold_time_modify(struct nb_cb_modify_args *args)
+{
+	if (args->event != NB_EV_APPLY)
+		return NB_OK;
+	group_of(args->dnode)->registration_hold_time_s = yang_dnode_get_uint32(args->dnode, NULL);
+	gcks_server_reconsider();
+	return NB_OK;
+}

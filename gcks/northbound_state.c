@@ -1,0 +1,538 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * /frr-gsa:gsa/state, the RPC clear-member and the notifications.  A list has one
+ * function for all of its leaves; a leaf without a value is left out.  Never a key.
+ */
+#include <zebra.h>
+
+#include "gcks/northbound.h"
+
+#include "lib/linklist.h"
+#include "lib/monotime.h"
+
+#include "gcks/show.h"
+
+/* ---- leaves ---- */
+
+/* Which leaf is asked for. */
+static const char *leaf_of(const struct nb_cb_get_elem_args *args)
+{
+	const char *slash = strrchr(args->xpath, '/');
+	const char *name = slash ? slash + 1 : args->xpath;
+	const char *colon = strchr(name, ':');
+
+	return colon ? colon + 1 : name;
+}
+
+static struct yang_data *text_or_none(const char *xpath, const char *text)
+{
+	return text && text[0] ? yang_data_new_string(xpath, text) : NULL;
+}
+
+static struct yang_data *number_or_none(const char *xpath, uint32_t number)
+{
+	return number ? yang_data_new_uint32(xpath, number) : NULL;
+}
+
+static struct yang_data *spi_or_none(const char *xpath, uint32_t spi)
+{
+	char text[16];
+
+	if (!spi)
+		return NULL;
+	snprintf(text, sizeof(text), "0x%08x", spi);
+	return yang_data_new_string(xpath, text);
+}
+
+static struct yang_data *time_or_none(const char *xpath, time_t when)
+{
+	return when ? yang_data_new_date_and_time(xpath, when, false) : NULL;
+}
+
+static struct yang_data *address_or_none(const char *xpath, const struct gcks_address *address)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	return address->length ? yang_data_new_string(xpath, gcks_address_text(address, text))
+			       : NULL;
+}
+
+static struct yang_data *prefix_data(const char *xpath, const struct gcks_prefix *prefix)
+{
+	char text[INET6_ADDRSTRLEN + 4];
+
+	return yang_data_new_string(xpath, gcks_prefix_text(prefix, text, sizeof(text)));
+}
+
+static void set_key(struct nb_cb_get_keys_args *args, const char *key)
+{
+	args->keys->num = 1;
+	strlcpy(args->keys->key[0], key, sizeof(args->keys->key[0]));
+}
+
+/* ---- group ---- */
+
+const void *gcks_nb_state_group_next(struct nb_cb_get_next_args *args)
+{
+	const struct gcks_group *group = args->list_entry;
+
+	return group ? group->next : gcksd.policy.groups;
+}
+
+int gcks_nb_state_group_keys(struct nb_cb_get_keys_args *args)
+{
+	set_key(args, ((const struct gcks_group *)args->list_entry)->name);
+	return NB_OK;
+}
+
+const void *gcks_nb_state_group_lookup(struct nb_cb_lookup_entry_args *args)
+{
+	return gcks_policy_find(&gcksd.policy, args->keys->key[0]);
+}
+
+static uint32_t stale_members(uint32_t identifier)
+{
+	uint32_t count = 0;
+
+	for (const struct gcks_registration *entry = gcksd.registrations.head; entry;
+	     entry = entry->next)
+		if (entry->group == identifier && entry->stale)
+			count++;
+	return count;
+}
+
+struct yang_data *gcks_nb_state_group_leaf(struct nb_cb_get_elem_args *args)
+{
+	const struct gcks_group *group = args->list_entry;
+	const struct gcks_sa *sa =
+		group->identifier ? gcks_sa_current(&gcksd.sas, group->identifier) : NULL;
+	const char *leaf = leaf_of(args);
+
+	if (strmatch(leaf, "name"))
+		return yang_data_new_string(args->xpath, group->name);
+	if (strmatch(leaf, "identifier"))
+		return number_or_none(args->xpath, group->identifier);
+	if (strmatch(leaf, "registered-members"))
+		return yang_data_new_uint32(
+			args->xpath,
+			gcks_registration_count(&gcksd.registrations, group->identifier));
+	if (strmatch(leaf, "stale-members"))
+		return yang_data_new_uint32(args->xpath, stale_members(group->identifier));
+	if (!sa)
+		return NULL;
+	if (strmatch(leaf, "spi"))
+		return spi_or_none(args->xpath, sa->spi);
+	if (strmatch(leaf, "generation"))
+		return yang_data_new_uint32(args->xpath, sa->generation);
+	if (strmatch(leaf, "sa-created-at"))
+		return time_or_none(args->xpath, sa->created_at);
+	return NULL;
+}
+
+/* ---- registration ---- */
+
+const void *gcks_nb_state_registration_next(struct nb_cb_get_next_args *args)
+{
+	const struct gcks_registration *entry = args->list_entry;
+
+	return entry ? entry->next : gcksd.registrations.head;
+}
+
+struct yang_data *gcks_nb_state_registration_leaf(struct nb_cb_get_elem_args *args)
+{
+	const struct gcks_registration *entry = args->list_entry;
+	const char *leaf = leaf_of(args);
+
+	if (strmatch(leaf, "group"))
+		return yang_data_new_string(args->xpath, gcks_group_label(entry->group));
+	if (strmatch(leaf, "identifier"))
+		return number_or_none(args->xpath, entry->group);
+	if (strmatch(leaf, "identity"))
+		return text_or_none(args->xpath, entry->identity);
+	if (strmatch(leaf, "address"))
+		return address_or_none(args->xpath, &entry->address);
+	if (strmatch(leaf, "credential"))
+		return text_or_none(args->xpath, gcks_credential_name(entry->credential));
+	if (strmatch(leaf, "ike-sa"))
+		return number_or_none(args->xpath, entry->ike_sa);
+	if (strmatch(leaf, "registered-at"))
+		return time_or_none(args->xpath, entry->registered_at);
+	if (!entry->stale)
+		return NULL;
+	if (strmatch(leaf, "stale"))
+		return yang_data_new_bool(args->xpath, true);
+	if (strmatch(leaf, "stale-remaining"))
+		return yang_data_new_uint32(args->xpath,
+					    MAX(entry->stale_until - (int64_t)monotime(NULL), 0));
+	return NULL;
+}
+
+/* ---- member ---- */
+
+const void *gcks_nb_state_member_next(struct nb_cb_get_next_args *args)
+{
+	const struct gcks_membership *membership = args->list_entry;
+
+	return membership ? membership->next : gcksd.members.memberships;
+}
+
+int gcks_nb_state_member_keys(struct nb_cb_get_keys_args *args)
+{
+	set_key(args, ((const struct gcks_membership *)args->list_entry)->name);
+	return NB_OK;
+}
+
+const void *gcks_nb_state_member_lookup(struct nb_cb_lookup_entry_args *args)
+{
+	return gcks_membership_find(&gcksd.members, args->keys->key[0]);
+}
+
+static const char *membership_state(const struct gcks_membership *membership)
+{
+	if (!membership->connection || !membership->gateway.length)
+		return "not-configured";
+	switch (membership->state) {
+	case GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED:
+		return "registered";
+	case GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED:
+		return "refused";
+	case GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED:
+		return "excluded";
+	case GSA__MEMBERSHIP_STATE__MEMBERSHIP_LOST:
+		return "lost";
+	default: /* charon has not reported yet */
+		return "connecting";
+	}
+}
+
+/* A window over the numbers of many senders would drop all but one of them. */
+static const char *replay_protection(const struct gcks_member_sa *sa)
+{
+	return sa->sequence_numbers == GSA_SN_UNSPECIFIED_32 ? "none (shared by all senders)"
+							     : "none";
+}
+
+static uint32_t installed_count(const char *group, enum gcks_kernel_kind kind)
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < gcksd.installed.count; i++)
+		if (gcksd.installed.ids[i].kind == kind &&
+		    strmatch(gcksd.installed.ids[i].group, group))
+			count++;
+	return count;
+}
+
+struct yang_data *gcks_nb_state_member_leaf(struct nb_cb_get_elem_args *args)
+{
+	const struct gcks_membership *membership = args->list_entry;
+	const struct gcks_member_sa *sa = membership->sa;
+	const char *leaf = leaf_of(args);
+
+	if (strmatch(leaf, "group"))
+		return yang_data_new_string(args->xpath, membership->name);
+	if (strmatch(leaf, "identifier"))
+		return number_or_none(args->xpath, gcks_membership_identifier(membership));
+	if (strmatch(leaf, "state"))
+		return yang_data_new_string(args->xpath, membership_state(membership));
+	if (strmatch(leaf, "notify"))
+		return membership->notify ? yang_data_new_uint16(args->xpath, membership->notify)
+					  : NULL;
+	if (strmatch(leaf, "notify-name"))
+		return text_or_none(args->xpath, gcks_notify_name(membership->notify));
+	if (strmatch(leaf, "reason"))
+		return text_or_none(args->xpath, membership->text);
+	if (strmatch(leaf, "key-server"))
+		return address_or_none(args->xpath, &membership->key_server);
+	if (strmatch(leaf, "registered-at"))
+		return time_or_none(args->xpath, membership->registered_at);
+	if (strmatch(leaf, "spi"))
+		return spi_or_none(args->xpath, sa ? sa->spi : 0);
+	if (strmatch(leaf, "cipher"))
+		return sa ? yang_data_new_string(args->xpath,
+						 gcks_transforms_name(sa->encryption,
+								      sa->encryption_key_bits,
+								      sa->integrity))
+			  : NULL;
+	if (strmatch(leaf, "replay-protection"))
+		return text_or_none(args->xpath, sa ? replay_protection(sa) : NULL);
+	if (strmatch(leaf, "reqid"))
+		return number_or_none(args->xpath, membership->reqid);
+	if (strmatch(leaf, "kernel-states"))
+		return yang_data_new_uint32(args->xpath,
+					    installed_count(membership->name, GCKS_KERNEL_SA));
+	if (strmatch(leaf, "kernel-policies"))
+		return yang_data_new_uint32(args->xpath,
+					    installed_count(membership->name, GCKS_KERNEL_POLICY));
+	return NULL;
+}
+
+/* The entry after `entry` of an array; the first one after NULL. */
+static const void *array_next(const void *array, size_t count, size_t size, const void *entry)
+{
+	const char *next = entry ? (const char *)entry + size : array;
+
+	return next && next < (const char *)array + count * size ? next : NULL;
+}
+
+const void *gcks_nb_state_export_next(struct nb_cb_get_next_args *args)
+{
+	const struct gcks_membership *membership = args->parent_list_entry;
+
+	return array_next(membership->exports, membership->export_count,
+			  sizeof(*membership->exports), args->list_entry);
+}
+
+struct yang_data *gcks_nb_state_export_leaf(struct nb_cb_get_elem_args *args)
+{
+	return prefix_data(args->xpath, args->list_entry);
+}
+
+const void *gcks_nb_state_route_next(struct nb_cb_get_next_args *args)
+{
+	const struct gcks_membership *membership = args->parent_list_entry;
+
+	return array_next(membership->routes, membership->route_count, sizeof(*membership->routes),
+			  args->list_entry);
+}
+
+int gcks_nb_state_route_keys(struct nb_cb_get_keys_args *args)
+{
+	const struct gcks_member_route *route = args->list_entry;
+	char text[INET6_ADDRSTRLEN + 4];
+
+	set_key(args, gcks_prefix_text(&route->prefix, text, sizeof(text)));
+	return NB_OK;
+}
+
+const void *gcks_nb_state_route_lookup(struct nb_cb_lookup_entry_args *args)
+{
+	const struct gcks_membership *membership = args->parent_list_entry;
+	char text[INET6_ADDRSTRLEN + 4];
+
+	for (size_t i = 0; i < membership->route_count; i++)
+		if (strmatch(gcks_prefix_text(&membership->routes[i].prefix, text, sizeof(text)),
+			     args->keys->key[0]))
+			return &membership->routes[i];
+	return NULL;
+}
+
+struct yang_data *gcks_nb_state_route_leaf(struct nb_cb_get_elem_args *args)
+{
+	const struct gcks_member_route *route = args->list_entry;
+	const char *leaf = leaf_of(args);
+
+	if (strmatch(leaf, "prefix"))
+		return prefix_data(args->xpath, &route->prefix);
+	if (strmatch(leaf, "gateway"))
+		return address_or_none(args->xpath, &route->gateway);
+	if (strmatch(leaf, "ready"))
+		return yang_data_new_bool(args->xpath, route->ready);
+	return NULL;
+}
+
+/* ---- sa: first those of the key server, then those received; an entry is one or the other ---- */
+
+static const struct gcks_sa *made_here(const void *entry)
+{
+	for (const struct gcks_sa *sa = gcksd.sas.head; sa; sa = sa->next)
+		if (sa == entry)
+			return sa;
+	return NULL;
+}
+
+static const struct gcks_membership *next_holder(const struct gcks_membership *membership)
+{
+	while (membership && !membership->sa)
+		membership = membership->next;
+	return membership;
+}
+
+const void *gcks_nb_state_sa_next(struct nb_cb_get_next_args *args)
+{
+	const struct gcks_sa *sa = made_here(args->list_entry);
+	const struct gcks_membership *membership = args->list_entry;
+
+	if (!args->list_entry && gcksd.sas.head)
+		return gcksd.sas.head;
+	if (sa && sa->next)
+		return sa->next;
+	return next_holder(sa || !membership ? gcksd.members.memberships : membership->next);
+}
+
+static struct yang_data *made_sa_leaf(const char *xpath, const char *leaf, const struct gcks_sa *sa)
+{
+	const struct gcks_group *group = gcks_policy_find_identifier(&gcksd.policy, sa->group);
+
+	if (strmatch(leaf, "group"))
+		return yang_data_new_string(xpath, gcks_group_label(sa->group));
+	if (strmatch(leaf, "role"))
+		return yang_data_new_string(xpath, "key-server");
+	if (strmatch(leaf, "spi"))
+		return spi_or_none(xpath, sa->spi);
+	if (strmatch(leaf, "cipher"))
+		return yang_data_new_string(xpath, gcks_transforms_name(sa->encryption,
+									sa->encryption_key_bits,
+									sa->integrity));
+	if (strmatch(leaf, "sharing") && group)
+		return text_or_none(xpath, gcks_sharing_name(group->sharing));
+	if (strmatch(leaf, "generation"))
+		return yang_data_new_uint32(xpath, sa->generation);
+	if (strmatch(leaf, "created-at"))
+		return time_or_none(xpath, sa->created_at);
+	return NULL;
+}
+
+struct yang_data *gcks_nb_state_sa_leaf(struct nb_cb_get_elem_args *args)
+{
+	const struct gcks_sa *made = made_here(args->list_entry);
+	const struct gcks_membership *membership = args->list_entry;
+	const struct gcks_member_sa *sa;
+	const char *leaf = leaf_of(args);
+
+	if (made)
+		return made_sa_leaf(args->xpath, leaf, made);
+	sa = membership->sa;
+	if (strmatch(leaf, "group"))
+		return yang_data_new_string(args->xpath, membership->name);
+	if (strmatch(leaf, "role"))
+		return yang_data_new_string(args->xpath, "member");
+	if (strmatch(leaf, "spi"))
+		return spi_or_none(args->xpath, sa->spi);
+	if (strmatch(leaf, "cipher"))
+		return yang_data_new_string(
+			args->xpath, gcks_transforms_name(sa->encryption, sa->encryption_key_bits,
+							  sa->integrity));
+	if (strmatch(leaf, "lifetime"))
+		return number_or_none(args->xpath, sa->lifetime_s);
+	return NULL;
+}
+
+/* ---- daemon ---- */
+
+static const struct client {
+	const char *name;
+	Gsa__Role role;
+} clients[] = {
+	{ "charon", GSA__ROLE__ROLE_CHARON },
+	{ "bgpd", GSA__ROLE__ROLE_BGPD },
+};
+
+const void *gcks_nb_state_daemon_next(struct nb_cb_get_next_args *args)
+{
+	return array_next(clients, array_size(clients), sizeof(clients[0]), args->list_entry);
+}
+
+int gcks_nb_state_daemon_keys(struct nb_cb_get_keys_args *args)
+{
+	set_key(args, ((const struct client *)args->list_entry)->name);
+	return NB_OK;
+}
+
+const void *gcks_nb_state_daemon_lookup(struct nb_cb_lookup_entry_args *args)
+{
+	for (size_t i = 0; i < array_size(clients); i++)
+		if (strmatch(clients[i].name, args->keys->key[0]))
+			return &clients[i];
+	return NULL;
+}
+
+struct yang_data *gcks_nb_state_daemon_leaf(struct nb_cb_get_elem_args *args)
+{
+	static const char *const states[] = {
+		[GCKS_CLIENT_AWAY] = "away",
+		[GCKS_CLIENT_SYNC] = "synchronising",
+		[GCKS_CLIENT_UP] = "up",
+	};
+	const struct client *client = args->list_entry;
+	const struct gcks_client_status *status = gcks_local_status(client->role);
+	const char *leaf = leaf_of(args);
+
+	if (strmatch(leaf, "name"))
+		return yang_data_new_string(args->xpath, client->name);
+	if (strmatch(leaf, "state"))
+		return yang_data_new_string(args->xpath, states[status->state]);
+	if (strmatch(leaf, "software"))
+		return text_or_none(args->xpath, status->software);
+	if (strmatch(leaf, "since-seconds"))
+		return yang_data_new_uint32(args->xpath, MAX(monotime(NULL) - status->since, 0));
+	if (strmatch(leaf, "received"))
+		return yang_data_new_uint64(args->xpath, status->received);
+	if (strmatch(leaf, "sent"))
+		return yang_data_new_uint64(args->xpath, status->sent);
+	if (strmatch(leaf, "dropped"))
+		return yang_data_new_uint64(args->xpath, status->dropped);
+	return NULL;
+}
+
+/* ---- clear-member ---- */
+
+int gcks_nb_clear_member(struct nb_cb_rpc_args *args)
+{
+	const char *identity = yang_dnode_get_string(args->input, "identity");
+	const struct gcks_group *group = NULL;
+	char where[96] = "with this key server";
+	unsigned int ended;
+	char number[16];
+
+	if (yang_dnode_exists(args->input, "group")) {
+		const char *name = yang_dnode_get_string(args->input, "group");
+
+		group = gcks_policy_find(&gcksd.policy, name);
+		/* 0 would mean all groups */
+		if (!group || !group->identifier) {
+			snprintf(args->errmsg, args->errmsg_len, "group %s is not %s", name,
+				 group ? "served: it has no identifier" : "configured");
+			return NB_ERR_NOT_FOUND;
+		}
+		snprintf(where, sizeof(where), "in group %s", name);
+	}
+	ended = gcks_server_clear(identity, group ? group->identifier : 0);
+	if (!ended) {
+		snprintf(args->errmsg, args->errmsg_len,
+			 "%s is not registered %s; show gsa registrations lists who is", identity,
+			 where);
+		return NB_ERR_NOT_FOUND;
+	}
+	snprintf(number, sizeof(number), "%u", ended);
+	yang_dnode_rpc_output_add(args->output, "ended-registrations", number);
+	return NB_OK;
+}
+
+/* ---- notifications ---- */
+
+static void add(struct list *arguments, const char *notification, const char *leaf,
+		const char *value)
+{
+	char xpath[XPATH_MAXLEN];
+
+	if (!value || !value[0])
+		return;
+	snprintf(xpath, sizeof(xpath), "%s/%s", notification, leaf);
+	listnode_add(arguments, yang_data_new_string(xpath, value));
+}
+
+void gcks_notify_member(enum gcks_member_event event, const char *group, const char *identity,
+			const struct gcks_address *address, uint16_t notify, const char *reason)
+{
+	static const char *const notifications[] = {
+		[GCKS_MEMBER_REGISTERED] = "/frr-gsa:member-registered",
+		[GCKS_MEMBER_REMOVED] = "/frr-gsa:member-removed",
+		[GCKS_MEMBER_REFUSED] = "/frr-gsa:member-refused",
+	};
+	struct list *arguments = yang_data_list_new();
+	const char *notification = notifications[event];
+	char text[INET6_ADDRSTRLEN];
+
+	add(arguments, notification, "group", group);
+	add(arguments, notification, "identity", identity);
+	if (address && address->length)
+		add(arguments, notification, "address", gcks_address_text(address, text));
+	if (event == GCKS_MEMBER_REFUSED) {
+		snprintf(text, sizeof(text), "%u", notify);
+		add(arguments, notification, "notify", text);
+	}
+	if (event != GCKS_MEMBER_REGISTERED)
+		add(arguments, notification, "reason", reason);
+	nb_notification_send(notification, arguments);
+}
