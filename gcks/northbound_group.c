@@ -9,24 +9,38 @@ static struct gcks_group *group_of(const struct lyd_node *dnode)
 	return nb_running_get_entry(dnode, NULL, true);
 }
 
+/*
+ * Memory is taken in PREPARE, where a transaction can still be refused.  That a new group is in
+ * the table a moment early does no harm: it has no identifier yet, so it is not served.
+ */
 int gcks_nb_group_create(struct nb_cb_create_args *args)
 {
 	const char *name = yang_dnode_get_string(args->dnode, "name");
-	struct gcks_group *group;
+	struct gcks_group *group = args->resource ? args->resource->ptr : NULL;
 
-	if (args->event != NB_EV_APPLY)
-		return NB_OK;
-	group = gcks_policy_add(&gcksd.policy, name);
-	if (!group) {
-		snprintf(args->errmsg, args->errmsg_len, "group %s: out of memory", name);
-		return NB_ERR_RESOURCE;
+	switch (args->event) {
+	case NB_EV_VALIDATE:
+		break;
+	case NB_EV_PREPARE:
+		args->resource->ptr = gcks_policy_add(&gcksd.policy, name);
+		if (!args->resource->ptr) {
+			snprintf(args->errmsg, args->errmsg_len, "gsa group %s: out of memory",
+				 name);
+			return NB_ERR_RESOURCE;
+		}
+		break;
+	case NB_EV_ABORT:
+		gcks_policy_remove(&gcksd.policy, group);
+		break;
+	case NB_EV_APPLY:
+		/* YANG calls no modify callback for a default */
+		group->sharing = yang_dnode_get_enum(args->dnode, "sharing");
+		group->cipher = yang_dnode_get_enum(args->dnode, "cipher");
+		group->registration_hold_time_s =
+			yang_dnode_get_uint32(args->dnode, "registration-hold-time");
+		nb_running_set_entry(args->dnode, group);
+		break;
 	}
-	/* YANG calls no modify callback for a default */
-	group->sharing = yang_dnode_get_enum(args->dnode, "sharing");
-	group->cipher = yang_dnode_get_enum(args->dnode, "cipher");
-	group->registration_hold_time_s =
-		yang_dnode_get_uint32(args->dnode, "registration-hold-time");
-	nb_running_set_entry(args->dnode, group);
 	return NB_OK;
 }
 
@@ -121,21 +135,38 @@ int gcks_nb_group_ca_destroy(struct nb_cb_destroy_args *args)
 	return NB_OK;
 }
 
-/* A pattern of `deny` that is missing would let somebody in: that is said, loudly. */
+/*
+ * In PREPARE, as nothing may fail later: a `deny` that is missing would let somebody in.  The
+ * group is found by its name; a new one has no entry yet, and none any more in ABORT.
+ */
 static int add_pattern(struct nb_cb_create_args *args, bool deny)
 {
+	const char *name = yang_dnode_get_string(args->dnode, "../name");
 	const char *text = yang_dnode_get_string(args->dnode, NULL);
-	struct gcks_group *group;
+	struct gcks_group *group = gcks_policy_find(&gcksd.policy, name);
+	struct gcks_pattern **list = NULL;
 
-	if (args->event != NB_EV_APPLY)
-		return NB_OK;
-	group = group_of(args->dnode);
-	if (!gcks_pattern_add(deny ? &group->deny : &group->permit, text)) {
-		snprintf(args->errmsg, args->errmsg_len, "group %s: %s identity %s: out of memory",
-			 group->name, deny ? "deny" : "permit", text);
-		return NB_ERR_RESOURCE;
+	if (group)
+		list = deny ? &group->deny : &group->permit;
+	switch (args->event) {
+	case NB_EV_VALIDATE:
+		break;
+	case NB_EV_PREPARE:
+		if (!list || !gcks_pattern_add(list, text)) {
+			snprintf(args->errmsg, args->errmsg_len,
+				 "gsa group %s: %s identity %s: out of memory", name,
+				 deny ? "deny" : "permit", text);
+			return NB_ERR_RESOURCE;
+		}
+		break;
+	case NB_EV_ABORT:
+		if (list)
+			gcks_pattern_remove(list, text);
+		break;
+	case NB_EV_APPLY:
+		gcks_server_reconsider();
+		break;
 	}
-	gcks_server_reconsider();
 	return NB_OK;
 }
 

@@ -12,23 +12,37 @@ static struct gcks_membership *membership_of(const struct lyd_node *dnode)
 	return nb_running_get_entry(dnode, NULL, true);
 }
 
+/*
+ * Memory is taken in PREPARE, where a transaction can still be refused.  That a new membership is
+ * in the table a moment early does no harm: it has no connection yet.
+ */
 int gcks_nb_member_create(struct nb_cb_create_args *args)
 {
 	const char *name = yang_dnode_get_string(args->dnode, "name");
-	struct gcks_membership *membership;
+	struct gcks_membership *membership = args->resource ? args->resource->ptr : NULL;
 
-	if (args->event != NB_EV_APPLY)
-		return NB_OK;
-	membership = gcks_membership_add(&gcksd.members, name);
-	if (!membership) {
-		snprintf(args->errmsg, args->errmsg_len, "member %s: out of memory", name);
-		return NB_ERR_RESOURCE;
+	switch (args->event) {
+	case NB_EV_VALIDATE:
+		break;
+	case NB_EV_PREPARE:
+		args->resource->ptr = gcks_membership_add(&gcksd.members, name);
+		if (!args->resource->ptr) {
+			snprintf(args->errmsg, args->errmsg_len, "gsa member %s: out of memory",
+				 name);
+			return NB_ERR_RESOURCE;
+		}
+		break;
+	case NB_EV_ABORT:
+		gcks_membership_remove(&gcksd.members, membership);
+		break;
+	case NB_EV_APPLY:
+		/* YANG calls no modify callback for a default */
+		membership->export_mode = yang_dnode_get_enum(args->dnode, "export");
+		membership->retry_time_s = yang_dnode_get_uint32(args->dnode, "retry-time");
+		nb_running_set_entry(args->dnode, membership);
+		gcks_client_reconsider();
+		break;
 	}
-	/* YANG calls no modify callback for a default */
-	membership->export_mode = yang_dnode_get_enum(args->dnode, "export");
-	membership->retry_time_s = yang_dnode_get_uint32(args->dnode, "retry-time");
-	nb_running_set_entry(args->dnode, membership);
-	gcks_client_reconsider();
 	return NB_OK;
 }
 
@@ -187,28 +201,41 @@ static void protect_prefix(struct gcks_prefix *out, const struct lyd_node *dnode
 	gcks_prefix_from(out, &prefix.u.prefix, prefix_blen(&prefix), prefix.prefixlen);
 }
 
+/*
+ * In PREPARE, as nothing may fail later: traffic would leave unprotected.  The membership is
+ * found by its name; a new one has no entry yet, and none any more in ABORT.
+ */
 int gcks_nb_member_protect_create(struct nb_cb_create_args *args)
 {
-	struct gcks_membership *membership;
+	const char *name = yang_dnode_get_string(args->dnode, "../name");
+	struct gcks_membership *membership = gcks_membership_find(&gcksd.members, name);
 	struct gcks_prefix prefix;
 	struct prefix protect;
 
-	yang_dnode_get_prefix(&protect, args->dnode, NULL);
-	if (args->event == NB_EV_VALIDATE &&
-	    !gcks_nb_check_protect(lyd_parent(args->dnode), &protect, args->errmsg,
-				   args->errmsg_len))
-		return NB_ERR_VALIDATION;
-	if (args->event != NB_EV_APPLY)
-		return NB_OK;
-	membership = membership_of(args->dnode);
 	protect_prefix(&prefix, args->dnode);
-	if (!gcks_membership_add_protect(membership, &prefix)) {
-		snprintf(args->errmsg, args->errmsg_len,
-			 "gsa member %s: protect %s: out of memory, its traffic is NOT protected",
-			 membership->name, yang_dnode_get_string(args->dnode, NULL));
-		return NB_ERR_RESOURCE;
+	switch (args->event) {
+	case NB_EV_VALIDATE:
+		yang_dnode_get_prefix(&protect, args->dnode, NULL);
+		if (!gcks_nb_check_protect(lyd_parent(args->dnode), &protect, args->errmsg,
+					   args->errmsg_len))
+			return NB_ERR_VALIDATION;
+		break;
+	case NB_EV_PREPARE:
+		if (!membership || !gcks_membership_add_protect(membership, &prefix)) {
+			snprintf(args->errmsg, args->errmsg_len,
+				 "gsa member %s: protect %s: out of memory", name,
+				 yang_dnode_get_string(args->dnode, NULL));
+			return NB_ERR_RESOURCE;
+		}
+		break;
+	case NB_EV_ABORT:
+		if (membership)
+			gcks_membership_remove_protect(membership, &prefix);
+		break;
+	case NB_EV_APPLY:
+		gcks_client_reconsider();
+		break;
 	}
-	gcks_client_reconsider();
 	return NB_OK;
 }
 
