@@ -69,6 +69,9 @@ void gsa_local_start(gsa_local_t *local);
 payload_t *gsa_payload_create(uint8_t type, chunk_t body);
 /** Body of the first payload of a G-IKEv2 type in a received message; chunk_empty, borrowed. */
 chunk_t gsa_payload_find(message_t *message, uint8_t type);
+/** Notifies that libcharon has no name for: add one, find the first (NULL: none). */
+void gsa_notify_add(message_t *message, uint16_t type, chunk_t data);
+struct notify_payload_t *gsa_notify_find(message_t *message, uint16_t type);
 
 /* gsa_keys.c */
 
@@ -87,6 +90,8 @@ bool gsa_group_sa_encode(const Gsa__GroupSa *group_sa, const struct gsa_secret *
  */
 uint16_t gsa_group_sa_decode(chunk_t policy, chunk_t key_download, const struct gsa_secret *gsk_w,
 			     Gsa__GroupSa **group_sa, const char **reason);
+/** Wipes the keys first; NULL is fine. */
+void gsa_group_sa_free(Gsa__GroupSa *group_sa);
 
 /* Key server */
 
@@ -99,6 +104,8 @@ struct gsa_server_t {
 	void (*add)(gsa_server_t *this, const Gsa__Peer *peer, uint32_t group, chunk_t group_name);
 	/** The member left the group (group_name empty: the only one); told to gcksd. */
 	void (*left)(gsa_server_t *this, uint32_t ike_sa, chunk_t group_name, const char *text);
+	/** How many registrations are held over the IKE_SA. */
+	size_t (*count)(gsa_server_t *this, uint32_t ike_sa);
 	void (*destroy)(gsa_server_t *this);
 };
 gsa_server_t *gsa_server_create(void);
@@ -106,6 +113,15 @@ gsa_server_t *gsa_server_create(void);
 task_t *gsa_respond_create(ike_sa_t *ike_sa, message_t *request);
 
 /* Member */
+
+/** How a GSA_REGISTRATION that the member initiated ended. */
+typedef struct {
+	const char *group;	/**< name */
+	uint32_t attempt;	/**< as given to gsa_register_create() */
+	Gsa__GroupSa *group_sa; /**< granted; the receiver frees it */
+	uint16_t notify;	/**< else: why not; 0: there was no answer */
+	const char *text;
+} gsa_outcome_t;
 
 struct gsa_member_t {
 	/** Send a Membership for each group, with its GroupSa if it holds one. */
@@ -115,9 +131,26 @@ struct gsa_member_t {
 	/** gcksd connected / sent SyncDone: memberships that were not repeated are left. */
 	void (*mark)(gsa_member_t *this);
 	void (*sweep)(gsa_member_t *this);
+	/** The register task tells how it ended; ike_sa is NULL if there was no answer. */
+	void (*conclude)(gsa_member_t *this, ike_sa_t *ike_sa, const gsa_outcome_t *outcome);
+	/** Does a group of ours need this IKE_SA? */
+	bool (*uses)(gsa_member_t *this, uint32_t ike_sa);
 	void (*destroy)(gsa_member_t *this);
 };
 gsa_member_t *gsa_member_create(void);
+
+/** Task that registers with a group; `attempt` comes back in the outcome. */
+task_t *gsa_register_create(ike_sa_t *ike_sa, const char *group, bool sender, uint32_t attempt);
+
+/*
+ * Tasks that end a registration, gsa_depart.c.  With `close` the IKE_SA is deleted once
+ * the peer has acknowledged, unless a registration needs it by then.
+ */
+
+/** Member: leaves the group, or did not accept its policy (notify says which). */
+task_t *gsa_depart_create(ike_sa_t *ike_sa, const char *group, uint16_t notify, bool close);
+/** Key server: Deletes for the member; group_name empty: its only group. */
+task_t *gsa_exclude_create(ike_sa_t *ike_sa, chunk_t group_name, bool close);
 
 /* Kernel */
 

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * IDg, GSA and KD as payloads of IKE messages.  libcharon knows their numbers but not
+ * their insides: what we send is a payload_t of our own, what we receive arrives as
+ * unknown_payload_t.
+ */
+#include "charon-gsa-plugin/gsa.h"
+
+#include <encoding/payloads/unknown_payload.h>
+
+#define PAYLOAD_HEADER_SIZE 4
+
+typedef struct {
+	payload_t public;
+	payload_type_t type;
+	/* the generic payload header (RFC 7296 §3.2) and what follows, for the generator */
+	uint8_t next_payload;
+	bool critical;
+	bool reserved[7];
+	uint16_t length;
+	chunk_t body;
+} gsa_payload_t;
+
+static encoding_rule_t rules[] = {
+	{ U_INT_8, offsetof(gsa_payload_t, next_payload) },
+	{ FLAG, offsetof(gsa_payload_t, critical) },
+	{ RESERVED_BIT, offsetof(gsa_payload_t, reserved[0]) },
+	{ RESERVED_BIT, offsetof(gsa_payload_t, reserved[1]) },
+	{ RESERVED_BIT, offsetof(gsa_payload_t, reserved[2]) },
+	{ RESERVED_BIT, offsetof(gsa_payload_t, reserved[3]) },
+	{ RESERVED_BIT, offsetof(gsa_payload_t, reserved[4]) },
+	{ RESERVED_BIT, offsetof(gsa_payload_t, reserved[5]) },
+	{ RESERVED_BIT, offsetof(gsa_payload_t, reserved[6]) },
+	{ PAYLOAD_LENGTH, offsetof(gsa_payload_t, length) },
+	{ CHUNK_DATA, offsetof(gsa_payload_t, body) },
+};
+
+METHOD(payload_t, get_encoding_rules, int, gsa_payload_t *this, encoding_rule_t **encoding)
+{
+	*encoding = rules;
+	return countof(rules);
+}
+
+METHOD(payload_t, get_header_length, int, gsa_payload_t *this)
+{
+	return PAYLOAD_HEADER_SIZE;
+}
+
+METHOD(payload_t, get_type, payload_type_t, gsa_payload_t *this)
+{
+	return this->type;
+}
+
+METHOD(payload_t, get_next_type, payload_type_t, gsa_payload_t *this)
+{
+	return this->next_payload;
+}
+
+METHOD(payload_t, set_next_type, void, gsa_payload_t *this, payload_type_t type)
+{
+	this->next_payload = type;
+}
+
+METHOD(payload_t, get_length, size_t, gsa_payload_t *this)
+{
+	return this->length;
+}
+
+METHOD(payload_t, verify, status_t, gsa_payload_t *this)
+{
+	return SUCCESS;
+}
+
+METHOD(payload_t, destroy, void, gsa_payload_t *this)
+{
+	chunk_clear(&this->body);
+	free(this);
+}
+
+payload_t *gsa_payload_create(uint8_t type, chunk_t body)
+{
+	gsa_payload_t *this;
+
+	INIT(this,
+		.public = {
+			.get_encoding_rules = _get_encoding_rules,
+			.get_header_length = _get_header_length,
+			.get_type = _get_type,
+			.get_next_type = _get_next_type,
+			.set_next_type = _set_next_type,
+			.get_length = _get_length,
+			.verify = _verify,
+			.destroy = _destroy,
+		},
+		.type = type,
+		.length = PAYLOAD_HEADER_SIZE + body.len,
+		.body = chunk_clone(body),
+	);
+	return &this->public;
+}
+
+chunk_t gsa_payload_find(message_t *message, uint8_t type)
+{
+	enumerator_t *enumerator = message->create_payload_enumerator(message);
+	chunk_t body = chunk_empty;
+	payload_t *payload;
+
+	while (enumerator->enumerate(enumerator, &payload)) {
+		unknown_payload_t *unknown = (unknown_payload_t *)payload;
+
+		if (payload->get_type(payload) != PL_UNKNOWN ||
+		    (uint8_t)unknown->get_type(unknown) != type)
+			continue;
+		body = unknown->get_data(unknown);
+		break;
+	}
+	enumerator->destroy(enumerator);
+	return body;
+}
+
+void gsa_notify_add(message_t *message, uint16_t type, chunk_t data)
+{
+	message->add_notify(message, FALSE, (notify_type_t)type, data);
+}
+
+notify_payload_t *gsa_notify_find(message_t *message, uint16_t type)
+{
+	return message->get_notify(message, (notify_type_t)type);
+}

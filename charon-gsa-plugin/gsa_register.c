@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Task of the member: registers with a group over an established IKE_SA (RFC 9838 §2.3.2).
+ *
+ *   HDR, SK{IDg [, N(GROUP_SENDER)]}  -->
+ *                                    <--  HDR, SK{GSA, KD, N(USE_TRANSPORT_MODE),
+ *                                                 N(group identifier)}
+ *                                    <--  HDR, SK{N(error)}
+ *
+ * SAg is not sent: the policies that we take are few, and refusing one tells the key server
+ * the same.  No answer ends the IKE_SA: other groups may depend on it.
+ */
+#include "charon-gsa-plugin/gsa.h"
+
+#include <encoding/payloads/notify_payload.h>
+
+#include "libgsa/wire.h"
+
+/* Error notifies end here (RFC 7296 §3.10.1). */
+#define NOTIFY_ERROR_MAX 16383
+#define TEXT_MAX	 200
+
+typedef struct {
+	task_t public;
+	ike_sa_t *ike_sa;
+	char *group;
+	bool sender;
+	uint32_t attempt;
+	bool concluded;
+} gsa_register_t;
+
+METHOD(task_t, build, status_t, gsa_register_t *this, message_t *message)
+{
+	struct gsa_idg idg = {
+		.type = GSA_ID_KEY_ID,
+		.data = (uint8_t *)this->group,
+		.length = strlen(this->group),
+	};
+	uint8_t body[GSA_GROUP_NAME_MAX + 8], sender_ids[4];
+	size_t length = gsa_idg_encode(&idg, body, sizeof(body));
+
+	if (!length) {
+		DBG1(DBG_IKE, "gsa: '%s' cannot be sent as IDg: not a name of a group",
+		     this->group);
+		message->set_exchange_type(message, EXCHANGE_TYPE_UNDEFINED);
+		return SUCCESS;
+	}
+	message->set_exchange_type(message, GSA_REGISTRATION);
+	message->add_payload(message,
+			     gsa_payload_create(GSA_PAYLOAD_IDG, chunk_create(body, length)));
+	if (this->sender) {
+		htoun32(sender_ids, 1);
+		gsa_notify_add(message, GSA_NOTIFY_GROUP_SENDER,
+				    chunk_from_thing(sender_ids));
+	}
+	DBG1(DBG_IKE, "gsa: registering with group %s over IKE_SA %s[%u]", this->group,
+	     this->ike_sa->get_name(this->ike_sa), this->ike_sa->get_unique_id(this->ike_sa));
+	return NEED_MORE;
+}
+
+/* First error notify of the message, 0: none. */
+static uint16_t find_error(message_t *message)
+{
+	enumerator_t *enumerator = message->create_payload_enumerator(message);
+	payload_t *payload;
+	uint16_t error = 0;
+
+	while (!error && enumerator->enumerate(enumerator, &payload)) {
+		notify_payload_t *notify = (notify_payload_t *)payload;
+		uint32_t type;
+
+		if (payload->get_type(payload) != PLV2_NOTIFY)
+			continue;
+		type = notify->get_notify_type(notify);
+		if (type <= NOTIFY_ERROR_MAX)
+			error = type;
+	}
+	enumerator->destroy(enumerator);
+	return error;
+}
+
+static const char *error_text(uint16_t notify)
+{
+	switch (notify) {
+	case GSA_NOTIFY_NO_PROPOSAL_CHOSEN:
+		return "the key server does not accept what we support (NO_PROPOSAL_CHOSEN)";
+	case GSA_NOTIFY_INVALID_GROUP_ID:
+		return "the key server does not know the group (INVALID_GROUP_ID)";
+	case GSA_NOTIFY_AUTHORIZATION_FAILED:
+		return "the group's policy does not permit us (AUTHORIZATION_FAILED)";
+	case GSA_NOTIFY_REGISTRATION_FAILED:
+		return "the key server cannot register us now (REGISTRATION_FAILED)";
+	}
+	return NULL;
+}
+
+static uint32_t group_identifier(message_t *message)
+{
+	notify_payload_t *notify = gsa_notify_find(message, GSA_NOTIFY_GROUP_IDENTIFIER);
+	chunk_t data;
+
+	if (!notify)
+		return 0;
+	data = notify->get_notification_data(notify);
+	return data.len == 4 ? untoh32(data.ptr) : 0;
+}
+
+/* 0, or the notify for the key server, with the reason. */
+static uint16_t decode(gsa_register_t *this, message_t *message, Gsa__GroupSa **group_sa,
+		       const char **reason)
+{
+	chunk_t policy = gsa_payload_find(message, GSA_PAYLOAD_GSA);
+	chunk_t key_download = gsa_payload_find(message, GSA_PAYLOAD_KD);
+	struct gsa_secret gsk_w;
+	uint16_t notify;
+
+	if (!policy.len || !key_download.len) {
+		*reason = policy.len ? "there is no KD payload" : "there is no GSA payload";
+		return GSA_NOTIFY_REGISTRATION_FAILED;
+	}
+	/* the other mode, a tunnel that preserves addresses, is not what gateways need */
+	if (!message->get_notify(message, USE_TRANSPORT_MODE)) {
+		*reason = "tunnel mode with address preservation";
+		return GSA_NOTIFY_NO_PROPOSAL_CHOSEN;
+	}
+	if (!gsa_keys_wrap_key(this->ike_sa, &gsk_w)) {
+		*reason = "there is no key wrap key for this IKE_SA";
+		return GSA_NOTIFY_REGISTRATION_FAILED;
+	}
+	notify = gsa_group_sa_decode(policy, key_download, &gsk_w, group_sa, reason);
+	gsa_secret_clear(&gsk_w);
+	if (!notify)
+		(*group_sa)->group = group_identifier(message);
+	return notify;
+}
+
+static void conclude(gsa_register_t *this, ike_sa_t *ike_sa, uint16_t notify, const char *text,
+		     Gsa__GroupSa *group_sa)
+{
+	gsa_outcome_t outcome = {
+		.group = this->group,
+		.attempt = this->attempt,
+		.group_sa = group_sa,
+		.notify = notify,
+		.text = text,
+	};
+
+	this->concluded = TRUE;
+	gsa.member->conclude(gsa.member, ike_sa, &outcome);
+}
+
+METHOD(task_t, process, status_t, gsa_register_t *this, message_t *message)
+{
+	uint16_t notify = find_error(message);
+	Gsa__GroupSa *group_sa = NULL;
+	char text[TEXT_MAX];
+	const char *reason;
+
+	if (notify) {
+		reason = error_text(notify);
+		if (!reason) {
+			snprintf(text, sizeof(text), "the key server answered with error notify %u",
+				 notify);
+			reason = text;
+		}
+		conclude(this, this->ike_sa, notify, reason, NULL);
+		return SUCCESS;
+	}
+	notify = decode(this, message, &group_sa, &reason);
+	if (notify) {
+		snprintf(text, sizeof(text), "what the key server sent is not acceptable: %s",
+			 reason);
+		/* answered on the same IKE_SA when this exchange is complete */
+		this->ike_sa->queue_task(this->ike_sa, gsa_depart_create(this->ike_sa, this->group,
+									 notify, FALSE));
+		conclude(this, this->ike_sa, notify, text, NULL);
+		return SUCCESS;
+	}
+	conclude(this, this->ike_sa, 0, NULL, group_sa);
+	return SUCCESS;
+}
+
+METHOD(task_t, get_type, task_type_t, gsa_register_t *this)
+{
+	return TASK_CUSTOM;
+}
+
+METHOD(task_t, migrate, void, gsa_register_t *this, ike_sa_t *ike_sa)
+{
+	this->ike_sa = ike_sa;
+}
+
+METHOD(task_t, destroy, void, gsa_register_t *this)
+{
+	if (!this->concluded)
+		conclude(this, NULL, 0, "the key server did not answer", NULL);
+	free(this->group);
+	free(this);
+}
+
+task_t *gsa_register_create(ike_sa_t *ike_sa, const char *group, bool sender, uint32_t attempt)
+{
+	gsa_register_t *this;
+
+	INIT(this,
+		.public = {
+			.build = _build,
+			.process = _process,
+			.get_type = _get_type,
+			.migrate = _migrate,
+			.destroy = _destroy,
+		},
+		.ike_sa = ike_sa,
+		.group = strdup(group),
+		.sender = sender,
+		.attempt = attempt,
+	);
+	return &this->public;
+}

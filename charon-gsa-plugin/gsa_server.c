@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Key server: the registrations that this charon holds, one for each IKE_SA and group,
+ * and the peers whose authentication it refused.
+ *
+ *   add() -> held -> left(), IKE_SA down -> gone, RegistrationEnded tells gcksd
+ *              |  \-> IKE_SA rekeyed -> held, IkeSaRekeyed tells gcksd
+ *              \-> EndRegistration of gcksd -> ending -> Deletes sent -> gone
+ *
+ * Listeners run under the bus's mutex, so this mutex comes after it: nothing of charon is
+ * called with it locked, except the log and the socket.
+ */
+#include "charon-gsa-plugin/gsa.h"
+
+#include <collections/linked_list.h>
+#include <processing/jobs/callback_job.h>
+#include <processing/jobs/initiate_tasks_job.h>
+#include <threading/mutex.h>
+
+typedef struct {
+	Gsa__Peer *peer;
+	uint32_t group;
+	chunk_t name;
+	bool ending; /* gcksd ended it, the Deletes are not sent yet */
+	bool close;  /* and the IKE_SA with it */
+} registration_t;
+
+typedef struct private_gsa_server_t private_gsa_server_t;
+
+typedef struct {
+	listener_t public;
+	private_gsa_server_t *server;
+} server_listener_t;
+
+struct private_gsa_server_t {
+	gsa_server_t public;
+	server_listener_t listener;
+	mutex_t *mutex;
+	linked_list_t *registrations;
+	/* why a certificate was last rejected, and on which IKE_SA */
+	uint32_t rejected_ike_sa;
+	const char *rejected_reason;
+};
+
+static void registration_destroy(registration_t *this)
+{
+	gsa__peer__free_unpacked(this->peer, NULL);
+	chunk_free(&this->name);
+	free(this);
+}
+
+static Gsa__Peer *peer_clone(const Gsa__Peer *peer)
+{
+	size_t length = gsa__peer__get_packed_size(peer);
+	uint8_t *packed = malloc(length);
+	Gsa__Peer *clone;
+
+	gsa__peer__pack(peer, packed);
+	clone = gsa__peer__unpack(NULL, length, packed);
+	free(packed);
+	return clone;
+}
+
+/* Messages; with the mutex locked, so that they leave in the order of the events. */
+
+static void send_registration(const registration_t *registration)
+{
+	Gsa__Registration body = GSA__REGISTRATION__INIT;
+	Gsa__Message message = GSA__MESSAGE__INIT;
+
+	body.peer = registration->peer;
+	body.group = registration->group;
+	message.body_case = GSA__MESSAGE__BODY_REGISTRATION;
+	message.registration = &body;
+	gsa.local->send(gsa.local, &message);
+}
+
+static void send_ended(uint32_t ike_sa, uint32_t group, Gsa__EndReason reason, const char *text)
+{
+	Gsa__RegistrationEnded body = GSA__REGISTRATION_ENDED__INIT;
+	Gsa__Message message = GSA__MESSAGE__INIT;
+
+	body.ike_sa = ike_sa;
+	body.group = group;
+	body.reason = reason;
+	body.text = (char *)text;
+	message.body_case = GSA__MESSAGE__BODY_REGISTRATION_ENDED;
+	message.registration_ended = &body;
+	gsa.local->send(gsa.local, &message);
+}
+
+static void send_rekeyed(uint32_t old, uint32_t new)
+{
+	Gsa__IkeSaRekeyed body = GSA__IKE_SA_REKEYED__INIT;
+	Gsa__Message message = GSA__MESSAGE__INIT;
+
+	body.old_ike_sa = old;
+	body.new_ike_sa = new;
+	message.body_case = GSA__MESSAGE__BODY_IKE_SA_REKEYED;
+	message.ike_sa_rekeyed = &body;
+	gsa.local->send(gsa.local, &message);
+}
+
+/* The table */
+
+static registration_t *find(private_gsa_server_t *this, uint32_t ike_sa, uint32_t group)
+{
+	enumerator_t *enumerator = this->registrations->create_enumerator(this->registrations);
+	registration_t *current, *found = NULL;
+
+	while (!found && enumerator->enumerate(enumerator, &current))
+		if (current->peer->ike_sa == ike_sa && current->group == group)
+			found = current;
+	enumerator->destroy(enumerator);
+	return found;
+}
+
+static size_t count_of(private_gsa_server_t *this, uint32_t ike_sa, bool with_ending)
+{
+	enumerator_t *enumerator = this->registrations->create_enumerator(this->registrations);
+	registration_t *current;
+	size_t number = 0;
+
+	while (enumerator->enumerate(enumerator, &current))
+		if (current->peer->ike_sa == ike_sa && (with_ending || !current->ending))
+			number++;
+	enumerator->destroy(enumerator);
+	return number;
+}
+
+METHOD(gsa_server_t, count, size_t, private_gsa_server_t *this, uint32_t ike_sa)
+{
+	size_t number;
+
+	this->mutex->lock(this->mutex);
+	number = count_of(this, ike_sa, FALSE);
+	this->mutex->unlock(this->mutex);
+	return number;
+}
+
+METHOD(gsa_server_t, repeat, void, private_gsa_server_t *this)
+{
+	enumerator_t *enumerator;
+	registration_t *current;
+
+	this->mutex->lock(this->mutex);
+	enumerator = this->registrations->create_enumerator(this->registrations);
+	while (enumerator->enumerate(enumerator, &current))
+		if (!current->ending)
+			send_registration(current);
+	enumerator->destroy(enumerator);
+	this->mutex->unlock(this->mutex);
+}
+
+METHOD(gsa_server_t, add, void, private_gsa_server_t *this, const Gsa__Peer *peer, uint32_t group,
+       chunk_t group_name)
+{
+	registration_t *registration;
+
+	this->mutex->lock(this->mutex);
+	registration = find(this, peer->ike_sa, group);
+	if (registration) {
+		registration->ending = FALSE;
+	} else {
+		INIT(registration,
+			.peer = peer_clone(peer),
+			.group = group,
+			.name = chunk_clone(group_name),
+		);
+		this->registrations->insert_last(this->registrations, registration);
+	}
+	this->mutex->unlock(this->mutex);
+	DBG1(DBG_IKE, "gsa: %s registered with group %.*s over IKE_SA %s[%u]", peer->identity,
+	     (int)group_name.len, group_name.ptr, peer->connection, peer->ike_sa);
+}
+
+METHOD(gsa_server_t, left, void, private_gsa_server_t *this, uint32_t ike_sa, chunk_t group_name,
+       const char *text)
+{
+	enumerator_t *enumerator;
+	registration_t *current;
+	bool found = FALSE;
+
+	this->mutex->lock(this->mutex);
+	enumerator = this->registrations->create_enumerator(this->registrations);
+	while (enumerator->enumerate(enumerator, &current)) {
+		if (current->peer->ike_sa != ike_sa ||
+		    (group_name.len && !chunk_equals(current->name, group_name)))
+			continue;
+		found = TRUE;
+		DBG1(DBG_IKE, "gsa: %s is out of group %.*s: %s", current->peer->identity,
+		     (int)current->name.len, current->name.ptr, text);
+		if (!current->ending)
+			send_ended(ike_sa, current->group, GSA__END_REASON__END_LEFT, text);
+		this->registrations->remove_at(this->registrations, enumerator);
+		registration_destroy(current);
+	}
+	enumerator->destroy(enumerator);
+	this->mutex->unlock(this->mutex);
+	if (!found)
+		DBG1(DBG_IKE, "gsa: IKE_SA %u wants to leave group %.*s, but is not registered",
+		     ike_sa, (int)group_name.len, group_name.ptr);
+}
+
+/* EndRegistration: in a job, because it waits for the IKE_SA. */
+
+typedef struct {
+	uint32_t ike_sa, group;
+	bool found; /* in the table when gcksd asked */
+	bool close;
+	char *reason;
+} end_t;
+
+static void end_destroy(end_t *this)
+{
+	free(this->reason);
+	free(this);
+}
+
+/* With the IKE_SA held.  FALSE: there is nothing to end (any more). */
+static bool end_take(private_gsa_server_t *this, const end_t *end, chunk_t *name)
+{
+	registration_t *registration;
+	bool several;
+
+	this->mutex->lock(this->mutex);
+	registration = find(this, end->ike_sa, end->group);
+	/* one that was there and is not `ending` was granted anew since */
+	if (!registration || (end->found && !registration->ending)) {
+		this->mutex->unlock(this->mutex);
+		return FALSE;
+	}
+	several = count_of(this, end->ike_sa, TRUE) > 1;
+	*name = several ? chunk_clone(registration->name) : chunk_empty;
+	DBG1(DBG_IKE, "gsa: %s is removed from group %.*s: %s", registration->peer->identity,
+	     (int)registration->name.len, registration->name.ptr, end->reason);
+	this->registrations->remove(this->registrations, registration, NULL);
+	registration_destroy(registration);
+	this->mutex->unlock(this->mutex);
+	return TRUE;
+}
+
+static job_requeue_t end_execute(end_t *end)
+{
+	ike_sa_manager_t *manager = charon->ike_sa_manager;
+	ike_sa_t *ike_sa = manager->checkout_by_id(manager, end->ike_sa);
+	chunk_t name;
+
+	if (!ike_sa)
+		return JOB_REQUEUE_NONE;
+	if (end_take((private_gsa_server_t *)gsa.server, end, &name)) {
+		ike_sa->queue_task(ike_sa, gsa_exclude_create(ike_sa, name, end->close));
+		lib->processor->queue_job(
+			lib->processor,
+			(job_t *)initiate_tasks_job_create(ike_sa->get_id(ike_sa)));
+		chunk_free(&name);
+	}
+	manager->checkin(manager, ike_sa);
+	return JOB_REQUEUE_NONE;
+}
+
+static void queue_end(uint32_t ike_sa, uint32_t group, bool found, bool close, const char *reason)
+{
+	end_t *end;
+
+	INIT(end,
+		.ike_sa = ike_sa,
+		.group = group,
+		.found = found,
+		.close = close,
+		.reason = strdup(reason),
+	);
+	lib->processor->queue_job(lib->processor,
+				  (job_t *)callback_job_create((void *)end_execute, end,
+							       (void *)end_destroy, NULL));
+}
+
+METHOD(gsa_server_t, handle, bool, private_gsa_server_t *this, const Gsa__Message *message)
+{
+	const Gsa__EndRegistration *body;
+	registration_t *registration;
+
+	if (message->body_case != GSA__MESSAGE__BODY_END_REGISTRATION)
+		return FALSE;
+	body = message->end_registration;
+	this->mutex->lock(this->mutex);
+	registration = find(this, body->ike_sa, body->group);
+	if (registration) {
+		registration->ending = TRUE;
+		registration->close = body->delete_ike_sa;
+	}
+	/* not found: its answer may be on the way out this moment */
+	queue_end(body->ike_sa, body->group, registration != NULL, body->delete_ike_sa,
+		  *body->reason ? body->reason : "policy");
+	this->mutex->unlock(this->mutex);
+	return TRUE;
+}
+
+/* Events of IKE_SAs */
+
+static void gone(private_gsa_server_t *this, ike_sa_t *ike_sa)
+{
+	uint32_t id = ike_sa->get_unique_id(ike_sa);
+	enumerator_t *enumerator;
+	registration_t *current;
+	bool tell = FALSE;
+
+	this->mutex->lock(this->mutex);
+	enumerator = this->registrations->create_enumerator(this->registrations);
+	while (enumerator->enumerate(enumerator, &current)) {
+		if (current->peer->ike_sa != id)
+			continue;
+		tell |= !current->ending;
+		DBG1(DBG_IKE, "gsa: registration of %s with group %.*s ends with its IKE_SA",
+		     current->peer->identity, (int)current->name.len, current->name.ptr);
+		this->registrations->remove_at(this->registrations, enumerator);
+		registration_destroy(current);
+	}
+	enumerator->destroy(enumerator);
+	if (tell)
+		send_ended(id, 0, GSA__END_REASON__END_IKE_SA_DOWN, "the IKE_SA is down");
+	this->mutex->unlock(this->mutex);
+}
+
+METHOD(listener_t, ike_updown, bool, server_listener_t *this, ike_sa_t *ike_sa, bool up)
+{
+	if (!up)
+		gone(this->server, ike_sa);
+	return TRUE;
+}
+
+/* Some ends have no down event. */
+METHOD(listener_t, ike_state_change, bool, server_listener_t *this, ike_sa_t *ike_sa,
+       ike_sa_state_t state)
+{
+	if (state == IKE_DESTROYING)
+		gone(this->server, ike_sa);
+	return TRUE;
+}
+
+METHOD(listener_t, ike_rekey, bool, server_listener_t *listener, ike_sa_t *old, ike_sa_t *new)
+{
+	uint32_t old_id = old->get_unique_id(old), new_id = new->get_unique_id(new);
+	private_gsa_server_t *this = listener->server;
+	enumerator_t *enumerator;
+	registration_t *current;
+	bool found = FALSE;
+
+	this->mutex->lock(this->mutex);
+	enumerator = this->registrations->create_enumerator(this->registrations);
+	while (enumerator->enumerate(enumerator, &current)) {
+		if (current->peer->ike_sa != old_id)
+			continue;
+		current->peer->ike_sa = new_id;
+		found = TRUE;
+		if (current->ending)
+			queue_end(new_id, current->group, TRUE, current->close, "policy");
+	}
+	enumerator->destroy(enumerator);
+	if (found)
+		send_rekeyed(old_id, new_id);
+	this->mutex->unlock(this->mutex);
+	return TRUE;
+}
+
+/* Peers that failed to authenticate */
+
+static const char *certificate_reason(alert_t alert)
+{
+	switch (alert) {
+	case ALERT_CERT_EXPIRED:
+		return "its certificate, or one of a CA above, is not valid now";
+	case ALERT_CERT_REVOKED:
+		return "its certificate is revoked";
+	case ALERT_CERT_VALIDATION_FAILED:
+		return "its certificate's status is not known";
+	case ALERT_CERT_NO_ISSUER:
+	case ALERT_CERT_UNTRUSTED_ROOT:
+		return "its certificate is not of a trusted CA";
+	case ALERT_CERT_EXCEEDED_PATH_LEN:
+	case ALERT_CERT_POLICY_VIOLATION:
+		return "its certificate violates a policy";
+	default:
+		return NULL;
+	}
+}
+
+static void send_refused(ike_sa_t *ike_sa, const char *reason)
+{
+	identification_t *identity = ike_sa->get_other_id(ike_sa);
+	host_t *host = ike_sa->get_other_host(ike_sa);
+	Gsa__RefusedPeer body = GSA__REFUSED_PEER__INIT;
+	Gsa__Message message = GSA__MESSAGE__INIT;
+	chunk_t address = host->get_address(host);
+	char name[BUF_LEN] = "";
+
+	if (identity->get_type(identity) != ID_ANY)
+		snprintf(name, sizeof(name), "%Y", identity);
+	body.identity = name;
+	body.address.data = address.ptr;
+	body.address.len = address.len;
+	body.reason = (char *)reason;
+	message.body_case = GSA__MESSAGE__BODY_REFUSED_PEER;
+	message.refused_peer = &body;
+	gsa.local->send(gsa.local, &message);
+}
+
+METHOD(listener_t, alert, bool, server_listener_t *listener, ike_sa_t *ike_sa, alert_t alert,
+       va_list args)
+{
+	private_gsa_server_t *this = listener->server;
+	const char *certificate = certificate_reason(alert);
+	char reason[BUF_LEN] = "authentication failed";
+	uint32_t id;
+
+	/* only peers that come to us */
+	if (!ike_sa || ike_sa->has_condition(ike_sa, COND_ORIGINAL_INITIATOR))
+		return TRUE;
+	id = ike_sa->get_unique_id(ike_sa);
+	this->mutex->lock(this->mutex);
+	if (certificate) {
+		this->rejected_ike_sa = id;
+		this->rejected_reason = certificate;
+	} else if (alert == ALERT_PEER_AUTH_FAILED) {
+		if (this->rejected_reason && this->rejected_ike_sa == id)
+			snprintf(reason, sizeof(reason), "authentication failed: %s",
+				 this->rejected_reason);
+		send_refused(ike_sa, reason);
+	} else if (alert == ALERT_PROPOSAL_MISMATCH_IKE) {
+		send_refused(ike_sa, "no authentication: no common IKE proposal");
+	}
+	this->mutex->unlock(this->mutex);
+	return TRUE;
+}
+
+METHOD(gsa_server_t, destroy, void, private_gsa_server_t *this)
+{
+	charon->bus->remove_listener(charon->bus, &this->listener.public);
+	this->registrations->destroy_function(this->registrations, (void *)registration_destroy);
+	this->mutex->destroy(this->mutex);
+	free(this);
+}
+
+gsa_server_t *gsa_server_create(void)
+{
+	private_gsa_server_t *this;
+
+	INIT(this,
+		.public = {
+			.repeat = _repeat,
+			.handle = _handle,
+			.add = _add,
+			.left = _left,
+			.count = _count,
+			.destroy = _destroy,
+		},
+		.listener = {
+			.public = {
+				.alert = _alert,
+				.ike_state_change = _ike_state_change,
+				.ike_updown = _ike_updown,
+				.ike_rekey = _ike_rekey,
+			},
+		},
+		.mutex = mutex_create(MUTEX_TYPE_DEFAULT),
+		.registrations = linked_list_create(),
+	);
+	this->listener.server = this;
+	charon->bus->add_listener(charon->bus, &this->listener.public);
+	return &this->public;
+}
