@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Tasks that end a registration.
+ * Tasks that end a registration; the IKE_SA is closed after them only if nothing else uses it.
  *
  *   member:      HDR, SK{IDg, N(NO_PROPOSAL_CHOSEN | REGISTRATION_FAILED)}  (RFC 9838 §2.3.2)
  *   key server:  HDR, SK{D(ESP, 0), D(GIKE_UPDATE, 0) [, IDg]}              (RFC 9838 §2.4.3)
@@ -71,7 +71,8 @@ METHOD(task_t, process, status_t, gsa_depart_t *this, message_t *message)
 {
 	uint32_t id = this->ike_sa->get_unique_id(this->ike_sa);
 
-	if (this->close && !gsa.server->count(gsa.server, id) && !gsa.member->uses(gsa.member, id))
+	if (this->close && !gsa.server->count(gsa.server, id) &&
+	    !gsa.member->uses(gsa.member, id) && !this->ike_sa->get_child_count(this->ike_sa))
 		lib->processor->queue_job(lib->processor,
 					  (job_t *)delete_ike_sa_job_create(
 						  this->ike_sa->get_id(this->ike_sa), TRUE));

@@ -193,8 +193,8 @@ static Gsa__GroupSa *decode_group(const struct gsa_policy *policy,
 
 	gsa__group_sa__init(to);
 	to->activation_delay_s = policy->has_activation_delay ? policy->activation_delay_s : 0;
-	to->deactivation_delay_s = policy->has_deactivation_delay ? policy->deactivation_delay_s
-								  : 0;
+	to->deactivation_delay_s =
+		policy->has_deactivation_delay ? policy->deactivation_delay_s : 0;
 	to->sender_id_bits = policy->has_sender_id_bits ? policy->sender_id_bits : 0;
 	to->data_sa = calloc(policy->data_sa_count, sizeof(*to->data_sa));
 	if (kd->sender_id_count) {

@@ -30,7 +30,8 @@ bool gsa_keys_wrap_key(ike_sa_t *ike_sa, struct gsa_secret *gsk_w)
 	ok = gsa_default_key_wrap_key(prf, &sk_d, size, gsk_w);
 	gsa_secret_clear(&sk_d);
 	if (!ok)
-		DBG1(DBG_IKE, "gsa: no key wrap key for IKE_SA %s[%u] with PRF %N, use an HMAC of SHA-2",
+		DBG1(DBG_IKE,
+		     "gsa: no key wrap key for IKE_SA %s[%u] with PRF %N, use an HMAC of SHA-2",
 		     ike_sa->get_name(ike_sa), ike_sa->get_unique_id(ike_sa),
 		     pseudo_random_function_names, prf);
 	return ok;

@@ -20,10 +20,9 @@
  * Listeners run under the bus's mutex, so this mutex comes after it: IKE_SAs are checked out
  * by jobs, without it.
  */
-#include "charon-gsa-plugin/gsa.h"
+#include "charon-gsa-plugin/gsa_group.h"
 
 #include <collections/linked_list.h>
-#include <encoding/payloads/delete_payload.h>
 #include <processing/jobs/callback_job.h>
 #include <processing/jobs/initiate_tasks_job.h>
 #include <sys/random.h>
@@ -35,24 +34,6 @@
 
 /* Not of G-IKEv2: the peer, or we, failed to authenticate (RFC 7296 §3.10.1). */
 #define NOTIFY_AUTHENTICATION_FAILED 24
-
-typedef struct {
-	char *name, *connection;
-	bool sender;
-	uint32_t retry_s;
-	Gsa__MembershipState state;
-	uint16_t notify;
-	char *text;
-	uint32_t attempt;
-	bool waiting, registering;
-	uint32_t ike_sa; /* unique id, 0: none */
-	bool initiated;	 /* we brought the IKE_SA up */
-	bool marked;	 /* not repeated since gcksd connected */
-	chunk_t key_server;
-	struct gsa_secret group_sa; /* packed GroupSa; empty: none held */
-	uint32_t spi[GSA_DATA_SA_MAX];
-	size_t spi_count;
-} group_t;
 
 typedef struct private_gsa_member_t private_gsa_member_t;
 
@@ -68,20 +49,10 @@ struct private_gsa_member_t {
 	linked_list_t *groups;
 };
 
-static void group_destroy(group_t *group)
-{
-	gsa_secret_clear(&group->group_sa);
-	chunk_free(&group->key_server);
-	free(group->name);
-	free(group->connection);
-	free(group->text);
-	free(group);
-}
-
-static group_t *find(private_gsa_member_t *this, const char *name)
+static gsa_group_t *find(private_gsa_member_t *this, const char *name)
 {
 	enumerator_t *enumerator = this->groups->create_enumerator(this->groups);
-	group_t *current, *found = NULL;
+	gsa_group_t *current, *found = NULL;
 
 	while (!found && enumerator->enumerate(enumerator, &current))
 		if (streq(current->name, name))
@@ -91,66 +62,16 @@ static group_t *find(private_gsa_member_t *this, const char *name)
 }
 
 /* A group other than `except` on the IKE_SA. */
-static group_t *find_on(private_gsa_member_t *this, uint32_t ike_sa, const group_t *except)
+static gsa_group_t *find_on(private_gsa_member_t *this, uint32_t ike_sa, const gsa_group_t *except)
 {
 	enumerator_t *enumerator = this->groups->create_enumerator(this->groups);
-	group_t *current, *found = NULL;
+	gsa_group_t *current, *found = NULL;
 
 	while (!found && enumerator->enumerate(enumerator, &current))
 		if (current->ike_sa == ike_sa && current != except)
 			found = current;
 	enumerator->destroy(enumerator);
 	return found;
-}
-
-/* Reports; with the mutex locked, so that they leave in the order of the events. */
-
-static void send_membership(const group_t *group, Gsa__MembershipState state)
-{
-	Gsa__Membership body = GSA__MEMBERSHIP__INIT;
-	Gsa__Message message = GSA__MESSAGE__INIT;
-
-	body.group = group->name;
-	body.state = state;
-	body.notify = group->notify;
-	body.text = group->text ? group->text : "";
-	body.key_server.data = group->key_server.ptr;
-	body.key_server.len = group->key_server.len;
-	body.ike_sa = group->ike_sa;
-	if (state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED)
-		body.group_sa = gsa__group_sa__unpack(NULL, group->group_sa.length,
-						      group->group_sa.data);
-	message.body_case = GSA__MESSAGE__BODY_MEMBERSHIP;
-	message.membership = &body;
-	gsa.local->send(gsa.local, &message);
-	gsa_group_sa_free(body.group_sa);
-}
-
-static bool holds_sa(const group_t *group)
-{
-	return group->group_sa.length != 0;
-}
-
-static void drop_sa(group_t *group)
-{
-	gsa_secret_clear(&group->group_sa);
-	group->spi_count = 0;
-}
-
-/* What did not change is neither logged nor told again. */
-static void enter(group_t *group, Gsa__MembershipState state, uint16_t notify, const char *text)
-{
-	bool same = group->state == state && group->notify == notify && group->text &&
-		    streq(group->text, text);
-
-	if (same && state != GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED)
-		return;
-	free(group->text);
-	group->text = strdup(text);
-	group->state = state;
-	group->notify = notify;
-	DBG1(DBG_IKE, "gsa: group %s: %s", group->name, text);
-	send_membership(group, state);
 }
 
 /* Attempts */
@@ -180,7 +101,7 @@ static uint32_t random_ms(uint32_t from, uint32_t to)
 	return from + number % (to - from + 1);
 }
 
-static void wait_for(group_t *group, uint32_t delay_ms)
+static void wait_for(gsa_group_t *group, uint32_t delay_ms)
 {
 	attempt_t *attempt;
 	job_t *job;
@@ -199,46 +120,35 @@ static void wait_for(group_t *group, uint32_t delay_ms)
 		lib->processor->queue_job(lib->processor, job);
 }
 
-static uint32_t retry_ms(const group_t *group)
+static uint32_t retry_ms(const gsa_group_t *group)
 {
 	return group->retry_s && group->retry_s <= UINT32_MAX / 1000 ? group->retry_s * 1000
 								     : 10000;
 }
 
-static void retry_soon(group_t *group)
+static void retry_soon(gsa_group_t *group)
 {
 	wait_for(group, random_ms(DELAY_MIN_MS, retry_ms(group)));
 }
 
 /* After a refusal: trying again at once would not help. */
-static void retry_late(group_t *group)
+static void retry_late(gsa_group_t *group)
 {
 	wait_for(group, random_ms(retry_ms(group) / 2, retry_ms(group)));
 }
 
-static void retry_local(group_t *group)
+static void retry_local(gsa_group_t *group)
 {
 	wait_for(group, random_ms(DELAY_MIN_MS, min(retry_ms(group), DELAY_LOCAL_MS)));
 }
 
-/* An attempt failed for a reason that says nothing about the membership. */
-static void failed(group_t *group, uint16_t notify, const char *text)
-{
-	if (holds_sa(group))
-		enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_LOST, notify, text);
-	else if (notify)
-		enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED, notify, text);
-	else
-		enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_CONNECTING, 0, text);
-}
-
 /* With the IKE_SA held by this thread, and the mutex. */
-static void queue_register(group_t *group, ike_sa_t *ike_sa)
+static void queue_register(gsa_group_t *group, ike_sa_t *ike_sa)
 {
 	group->waiting = FALSE;
 	group->registering = TRUE;
-	ike_sa->queue_task(ike_sa, gsa_register_create(ike_sa, group->name, group->sender,
-						       ++group->attempt));
+	ike_sa->queue_task(
+		ike_sa, gsa_register_create(ike_sa, group->name, group->sender, ++group->attempt));
 	lib->processor->queue_job(lib->processor,
 				  (job_t *)initiate_tasks_job_create(ike_sa->get_id(ike_sa)));
 }
@@ -249,7 +159,7 @@ static bool attach(private_gsa_member_t *this, const attempt_t *attempt, ike_sa_
 {
 	uint32_t id = ike_sa->get_unique_id(ike_sa);
 	ike_sa_state_t state = ike_sa->get_state(ike_sa);
-	group_t *group, *other;
+	gsa_group_t *group, *other;
 	bool wanted;
 
 	this->mutex->lock(this->mutex);
@@ -302,7 +212,7 @@ static job_requeue_t attempt_execute(attempt_t *attempt)
 	private_gsa_member_t *this = (private_gsa_member_t *)gsa.member;
 	char *connection = NULL, text[BUF_LEN];
 	peer_cfg_t *peer_cfg;
-	group_t *group;
+	gsa_group_t *group;
 
 	this->mutex->lock(this->mutex);
 	group = find(this, attempt->name);
@@ -326,7 +236,7 @@ static job_requeue_t attempt_execute(attempt_t *attempt)
 			 peer_cfg ? "connection %s cannot be brought up"
 				  : "connection %s is not loaded, waiting for swanctl --load-conns",
 			 connection);
-		failed(group, 0, text);
+		gsa_group_attempt_failed(group, 0, text);
 		retry_local(group);
 	}
 	this->mutex->unlock(this->mutex);
@@ -336,28 +246,18 @@ static job_requeue_t attempt_execute(attempt_t *attempt)
 
 /* Results */
 
-static bool keep_sa(group_t *group, const Gsa__GroupSa *group_sa)
-{
-	drop_sa(group);
-	if (!gsa_secret_alloc(&group->group_sa, gsa__group_sa__get_packed_size(group_sa)))
-		return FALSE;
-	gsa__group_sa__pack(group_sa, group->group_sa.data);
-	for (size_t i = 0; i < group_sa->n_data_sa && i < GSA_DATA_SA_MAX; i++)
-		group->spi[group->spi_count++] = group_sa->data_sa[i]->spi;
-	return TRUE;
-}
-
-static void registered(group_t *group, ike_sa_t *ike_sa, const Gsa__GroupSa *group_sa)
+static void registered(gsa_group_t *group, ike_sa_t *ike_sa, const Gsa__GroupSa *group_sa)
 {
 	host_t *host = ike_sa->get_other_host(ike_sa);
 	char text[BUF_LEN];
 
-	if (!keep_sa(group, group_sa)) {
-		enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED,
-		      GSA_NOTIFY_REGISTRATION_FAILED, "there is no locked memory for its keys");
-		ike_sa->queue_task(ike_sa, gsa_depart_create(ike_sa, group->name,
-							     GSA_NOTIFY_REGISTRATION_FAILED,
-							     FALSE));
+	if (!gsa_group_keep_sa(group, group_sa)) {
+		gsa_group_enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED,
+				GSA_NOTIFY_REGISTRATION_FAILED,
+				"there is no locked memory for its keys");
+		ike_sa->queue_task(ike_sa,
+				   gsa_depart_create(ike_sa, group->name,
+						     GSA_NOTIFY_REGISTRATION_FAILED, FALSE));
 		retry_late(group);
 		return;
 	}
@@ -367,17 +267,17 @@ static void registered(group_t *group, ike_sa_t *ike_sa, const Gsa__GroupSa *gro
 	group->waiting = FALSE;
 	snprintf(text, sizeof(text), "registered with key server %H over IKE_SA %s[%u]", host,
 		 ike_sa->get_name(ike_sa), group->ike_sa);
-	enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED, 0, text);
+	gsa_group_enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED, 0, text);
 }
 
-static void refused(group_t *group, uint16_t notify, const char *text)
+static void refused(gsa_group_t *group, uint16_t notify, const char *text)
 {
 	/* the key server's trouble (its gcksd is away) is no judgement on us */
 	if (notify == GSA_NOTIFY_REGISTRATION_FAILED) {
-		failed(group, notify, text);
+		gsa_group_attempt_failed(group, notify, text);
 	} else {
-		drop_sa(group);
-		enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED, notify, text);
+		gsa_group_drop_sa(group);
+		gsa_group_enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED, notify, text);
 	}
 	retry_late(group);
 }
@@ -385,7 +285,7 @@ static void refused(group_t *group, uint16_t notify, const char *text)
 METHOD(gsa_member_t, conclude, void, private_gsa_member_t *this, ike_sa_t *ike_sa,
        const gsa_outcome_t *outcome)
 {
-	group_t *group;
+	gsa_group_t *group;
 
 	this->mutex->lock(this->mutex);
 	group = find(this, outcome->group);
@@ -396,7 +296,7 @@ METHOD(gsa_member_t, conclude, void, private_gsa_member_t *this, ike_sa_t *ike_s
 		} else if (outcome->notify) {
 			refused(group, outcome->notify, outcome->text);
 		} else {
-			failed(group, 0, outcome->text);
+			gsa_group_attempt_failed(group, 0, outcome->text);
 			retry_soon(group);
 		}
 	}
@@ -410,16 +310,18 @@ static void up(private_gsa_member_t *this, ike_sa_t *ike_sa)
 {
 	uint32_t id = ike_sa->get_unique_id(ike_sa);
 	enumerator_t *enumerator;
-	group_t *group;
+	gsa_group_t *group;
 
+	if (!ike_sa->has_condition(ike_sa, COND_ORIGINAL_INITIATOR))
+		return;
 	this->mutex->lock(this->mutex);
 	enumerator = this->groups->create_enumerator(this->groups);
 	while (enumerator->enumerate(enumerator, &group)) {
-		/* one that was brought up by another is taken, except to ask again what was refused */
+		/* one that came up otherwise is taken, except to ask again what was refused */
 		if (!group->ike_sa && streq(group->connection, ike_sa->get_name(ike_sa)) &&
 		    (group->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_CONNECTING ||
 		     group->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_LOST)) {
-			group_t *other = find_on(this, id, group);
+			gsa_group_t *other = find_on(this, id, group);
 
 			group->ike_sa = id;
 			group->initiated = other && other->initiated;
@@ -436,7 +338,7 @@ static void down(private_gsa_member_t *this, ike_sa_t *ike_sa)
 {
 	uint32_t id = ike_sa->get_unique_id(ike_sa);
 	enumerator_t *enumerator;
-	group_t *group;
+	gsa_group_t *group;
 
 	this->mutex->lock(this->mutex);
 	enumerator = this->groups->create_enumerator(this->groups);
@@ -445,10 +347,10 @@ static void down(private_gsa_member_t *this, ike_sa_t *ike_sa)
 			continue;
 		group->ike_sa = 0;
 		if (group->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED)
-			enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_LOST, 0,
-			      "the IKE_SA to the key server is gone");
+			gsa_group_enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_LOST, 0,
+					"the IKE_SA to the key server is gone");
 		else if (!group->waiting)
-			failed(group, 0, "the key server could not be reached");
+			gsa_group_attempt_failed(group, 0, "the key server could not be reached");
 		if (!group->waiting)
 			retry_soon(group);
 	}
@@ -479,7 +381,7 @@ METHOD(listener_t, ike_rekey, bool, member_listener_t *listener, ike_sa_t *old, 
 {
 	private_gsa_member_t *this = listener->member;
 	enumerator_t *enumerator;
-	group_t *group;
+	gsa_group_t *group;
 
 	this->mutex->lock(this->mutex);
 	enumerator = this->groups->create_enumerator(this->groups);
@@ -497,7 +399,7 @@ METHOD(listener_t, alert, bool, member_listener_t *listener, ike_sa_t *ike_sa, a
 	private_gsa_member_t *this = listener->member;
 	enumerator_t *enumerator;
 	const char *text;
-	group_t *group;
+	gsa_group_t *group;
 
 	if (alert == ALERT_LOCAL_AUTH_FAILED)
 		text = "authentication failed: the key server does not accept our credentials";
@@ -512,7 +414,7 @@ METHOD(listener_t, alert, bool, member_listener_t *listener, ike_sa_t *ike_sa, a
 	while (enumerator->enumerate(enumerator, &group)) {
 		if (group->ike_sa != ike_sa->get_unique_id(ike_sa))
 			continue;
-		failed(group, NOTIFY_AUTHENTICATION_FAILED, text);
+		gsa_group_attempt_failed(group, NOTIFY_AUTHENTICATION_FAILED, text);
 		retry_late(group);
 	}
 	enumerator->destroy(enumerator);
@@ -522,56 +424,15 @@ METHOD(listener_t, alert, bool, member_listener_t *listener, ike_sa_t *ike_sa, a
 
 /* Deletes of the key server (RFC 9838 §2.4.3) */
 
-/* SPI 0, protocol 0: everything of the group; else one of the SAs that it holds. */
-static bool deletes(delete_payload_t *payload, const group_t *group)
-{
-	enumerator_t *enumerator;
-	uint64_t spi_i, spi_r;
-	bool found = FALSE;
-	uint32_t spi;
-
-	switch ((int)payload->get_protocol_id(payload)) {
-	case PROTO_NONE:
-		return TRUE;
-	case PROTO_GIKE_UPDATE:
-		return payload->get_ike_spi(payload, &spi_i, &spi_r) && !spi_i && !spi_r;
-	case PROTO_ESP:
-		break;
-	default:
-		return FALSE;
-	}
-	enumerator = payload->create_spi_enumerator(payload);
-	while (!found && enumerator->enumerate(enumerator, &spi)) {
-		found = spi == 0;
-		for (size_t i = 0; i < group->spi_count; i++)
-			found |= ntohl(spi) == group->spi[i];
-	}
-	enumerator->destroy(enumerator);
-	return found;
-}
-
-static bool message_deletes(message_t *message, const group_t *group)
-{
-	enumerator_t *enumerator = message->create_payload_enumerator(message);
-	payload_t *payload;
-	bool found = FALSE;
-
-	while (!found && enumerator->enumerate(enumerator, &payload))
-		if (payload->get_type(payload) == PLV2_DELETE)
-			found = deletes((delete_payload_t *)payload, group);
-	enumerator->destroy(enumerator);
-	return found;
-}
-
 /* libcharon's own task answers, and finds no CHILD_SA that the Delete is about. */
-METHOD(listener_t, message, bool, member_listener_t *listener, ike_sa_t *ike_sa,
-       message_t *message, bool incoming, bool plain)
+METHOD(listener_t, message, bool, member_listener_t *listener, ike_sa_t *ike_sa, message_t *message,
+       bool incoming, bool plain)
 {
 	private_gsa_member_t *this = listener->member;
 	enumerator_t *enumerator;
 	const char *reason;
 	struct gsa_idg idg;
-	group_t *group;
+	gsa_group_t *group;
 	chunk_t body;
 
 	if (!incoming || !plain || !ike_sa || !message->get_request(message) ||
@@ -587,14 +448,18 @@ METHOD(listener_t, message, bool, member_listener_t *listener, ike_sa_t *ike_sa,
 	this->mutex->lock(this->mutex);
 	enumerator = this->groups->create_enumerator(this->groups);
 	while (enumerator->enumerate(enumerator, &group)) {
-		if (group->ike_sa != ike_sa->get_unique_id(ike_sa) || !holds_sa(group) ||
-		    (body.len && !chunk_equals(chunk_create((u_char *)idg.data, idg.length),
-					       chunk_from_str(group->name))) ||
-		    !message_deletes(message, group))
+		if (group->ike_sa != ike_sa->get_unique_id(ike_sa) || !gsa_group_holds_sa(group))
 			continue;
-		drop_sa(group);
-		enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED, 0,
-		      "the key server ended the membership");
+		/* without IDg it is about what is registered over this IKE_SA */
+		if (body.len ? !chunk_equals(chunk_create((u_char *)idg.data, idg.length),
+					     chunk_from_str(group->name))
+			     : group->state != GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED)
+			continue;
+		if (!gsa_group_deleted(message, group))
+			continue;
+		gsa_group_drop_sa(group);
+		gsa_group_enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED, 0,
+				"the key server ended the membership");
 		retry_soon(group);
 	}
 	enumerator->destroy(enumerator);
@@ -616,6 +481,19 @@ static void leave_destroy(leave_t *this)
 	free(this);
 }
 
+/* Joined again since, over the same IKE_SA: the new registration takes the place of the old. */
+static bool rejoined(private_gsa_member_t *this, const leave_t *leaving)
+{
+	gsa_group_t *group;
+	bool again;
+
+	this->mutex->lock(this->mutex);
+	group = find(this, leaving->name);
+	again = group && group->ike_sa == leaving->ike_sa;
+	this->mutex->unlock(this->mutex);
+	return again;
+}
+
 static job_requeue_t leave_execute(leave_t *this)
 {
 	ike_sa_manager_t *manager = charon->ike_sa_manager;
@@ -625,14 +503,16 @@ static job_requeue_t leave_execute(leave_t *this)
 	if (!ike_sa)
 		return JOB_REQUEUE_NONE;
 	state = ike_sa->get_state(ike_sa);
-	if (this->depart && (state == IKE_ESTABLISHED || state == IKE_REKEYING)) {
-		ike_sa->queue_task(ike_sa, gsa_depart_create(ike_sa, this->name,
-							     GSA_NOTIFY_REGISTRATION_FAILED,
-							     this->close));
+	if (rejoined((private_gsa_member_t *)gsa.member, this)) {
+		DBG2(DBG_IKE, "gsa: group %s: joined again", this->name);
+	} else if (this->depart && (state == IKE_ESTABLISHED || state == IKE_REKEYING)) {
+		ike_sa->queue_task(ike_sa,
+				   gsa_depart_create(ike_sa, this->name,
+						     GSA_NOTIFY_REGISTRATION_FAILED, this->close));
 		lib->processor->queue_job(
-			lib->processor,
-			(job_t *)initiate_tasks_job_create(ike_sa->get_id(ike_sa)));
+			lib->processor, (job_t *)initiate_tasks_job_create(ike_sa->get_id(ike_sa)));
 	} else if (this->close && !gsa.member->uses(gsa.member, this->ike_sa) &&
+		   !ike_sa->get_child_count(ike_sa) &&
 		   ike_sa->delete(ike_sa, FALSE) == DESTROY_ME) {
 		manager->checkin_and_destroy(manager, ike_sa);
 		return JOB_REQUEUE_NONE;
@@ -642,7 +522,7 @@ static job_requeue_t leave_execute(leave_t *this)
 }
 
 /* The group is out of the list already; frees it. */
-static void leave(private_gsa_member_t *this, group_t *group)
+static void leave(private_gsa_member_t *this, gsa_group_t *group)
 {
 	leave_t *leaving;
 
@@ -651,15 +531,14 @@ static void leave(private_gsa_member_t *this, group_t *group)
 		INIT(leaving,
 			.name = strdup(group->name),
 			.ike_sa = group->ike_sa,
-			.depart = holds_sa(group) || group->registering,
+			.depart = gsa_group_holds_sa(group) || group->registering,
 			.close = group->initiated && !find_on(this, group->ike_sa, group),
 		);
 		lib->processor->queue_job(
-			lib->processor,
-			(job_t *)callback_job_create((void *)leave_execute, leaving,
-						     (void *)leave_destroy, NULL));
+			lib->processor, (job_t *)callback_job_create((void *)leave_execute, leaving,
+								     (void *)leave_destroy, NULL));
 	}
-	group_destroy(group);
+	gsa_group_destroy(group);
 }
 
 /* Requests of gcksd */
@@ -667,7 +546,7 @@ static void leave(private_gsa_member_t *this, group_t *group)
 static void join(private_gsa_member_t *this, const Gsa__Join *body)
 {
 	size_t length = strlen(body->group);
-	group_t *group;
+	gsa_group_t *group;
 
 	if (!length || length > GSA_GROUP_NAME_MAX || !*body->connection) {
 		DBG1(DBG_IKE, "gsa: Join of gcksd ignored: it needs a group and a connection");
@@ -692,13 +571,13 @@ static void join(private_gsa_member_t *this, const Gsa__Join *body)
 		.attempt = random_ms(0, INT32_MAX), /* unlike that of a group that was left */
 	);
 	this->groups->insert_last(this->groups, group);
-	enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_CONNECTING, 0, "connecting");
+	gsa_group_enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_CONNECTING, 0, "connecting");
 	wait_for(group, 0);
 }
 
 METHOD(gsa_member_t, handle, bool, private_gsa_member_t *this, const Gsa__Message *message)
 {
-	group_t *group;
+	gsa_group_t *group;
 	bool ours = TRUE;
 
 	this->mutex->lock(this->mutex);
@@ -723,16 +602,16 @@ METHOD(gsa_member_t, handle, bool, private_gsa_member_t *this, const Gsa__Messag
 METHOD(gsa_member_t, repeat, void, private_gsa_member_t *this)
 {
 	enumerator_t *enumerator;
-	group_t *group;
+	gsa_group_t *group;
 
 	this->mutex->lock(this->mutex);
 	enumerator = this->groups->create_enumerator(this->groups);
 	while (enumerator->enumerate(enumerator, &group)) {
 		/* the SA first, if it is held: it comes with this state only */
-		if (holds_sa(group))
-			send_membership(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED);
+		if (gsa_group_holds_sa(group))
+			gsa_group_report(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED);
 		if (group->state != GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED)
-			send_membership(group, group->state);
+			gsa_group_report(group, group->state);
 	}
 	enumerator->destroy(enumerator);
 	this->mutex->unlock(this->mutex);
@@ -741,7 +620,7 @@ METHOD(gsa_member_t, repeat, void, private_gsa_member_t *this)
 METHOD(gsa_member_t, mark, void, private_gsa_member_t *this)
 {
 	enumerator_t *enumerator;
-	group_t *group;
+	gsa_group_t *group;
 
 	this->mutex->lock(this->mutex);
 	enumerator = this->groups->create_enumerator(this->groups);
@@ -754,7 +633,7 @@ METHOD(gsa_member_t, mark, void, private_gsa_member_t *this)
 METHOD(gsa_member_t, sweep, void, private_gsa_member_t *this)
 {
 	enumerator_t *enumerator;
-	group_t *group;
+	gsa_group_t *group;
 
 	this->mutex->lock(this->mutex);
 	enumerator = this->groups->create_enumerator(this->groups);
@@ -781,7 +660,7 @@ METHOD(gsa_member_t, uses, bool, private_gsa_member_t *this, uint32_t ike_sa)
 METHOD(gsa_member_t, destroy, void, private_gsa_member_t *this)
 {
 	charon->bus->remove_listener(charon->bus, &this->listener.public);
-	this->groups->destroy_function(this->groups, (void *)group_destroy);
+	this->groups->destroy_function(this->groups, (void *)gsa_group_destroy);
 	this->mutex->destroy(this->mutex);
 	free(this);
 }

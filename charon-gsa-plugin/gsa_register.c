@@ -50,8 +50,7 @@ METHOD(task_t, build, status_t, gsa_register_t *this, message_t *message)
 			     gsa_payload_create(GSA_PAYLOAD_IDG, chunk_create(body, length)));
 	if (this->sender) {
 		htoun32(sender_ids, 1);
-		gsa_notify_add(message, GSA_NOTIFY_GROUP_SENDER,
-				    chunk_from_thing(sender_ids));
+		gsa_notify_add(message, GSA_NOTIFY_GROUP_SENDER, chunk_from_thing(sender_ids));
 	}
 	DBG1(DBG_IKE, "gsa: registering with group %s over IKE_SA %s[%u]", this->group,
 	     this->ike_sa->get_name(this->ike_sa), this->ike_sa->get_unique_id(this->ike_sa));
@@ -171,8 +170,8 @@ METHOD(task_t, process, status_t, gsa_register_t *this, message_t *message)
 		snprintf(text, sizeof(text), "what the key server sent is not acceptable: %s",
 			 reason);
 		/* answered on the same IKE_SA when this exchange is complete */
-		this->ike_sa->queue_task(this->ike_sa, gsa_depart_create(this->ike_sa, this->group,
-									 notify, FALSE));
+		this->ike_sa->queue_task(
+			this->ike_sa, gsa_depart_create(this->ike_sa, this->group, notify, FALSE));
 		conclude(this, this->ike_sa, notify, text, NULL);
 		return SUCCESS;
 	}

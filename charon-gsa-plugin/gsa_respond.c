@@ -248,8 +248,7 @@ METHOD(task_t, build, status_t, gsa_respond_t *this, message_t *message)
 	message->add_notify(message, FALSE, USE_TRANSPORT_MODE, chunk_empty);
 	if (this->group) {
 		htoun32(identifier, this->group);
-		gsa_notify_add(message, GSA_NOTIFY_GROUP_IDENTIFIER,
-				    chunk_from_thing(identifier));
+		gsa_notify_add(message, GSA_NOTIFY_GROUP_IDENTIFIER, chunk_from_thing(identifier));
 	}
 	return NEED_MORE;
 }

@@ -251,8 +251,7 @@ static job_requeue_t end_execute(end_t *end)
 	if (end_take((private_gsa_server_t *)gsa.server, end, &name)) {
 		ike_sa->queue_task(ike_sa, gsa_exclude_create(ike_sa, name, end->close));
 		lib->processor->queue_job(
-			lib->processor,
-			(job_t *)initiate_tasks_job_create(ike_sa->get_id(ike_sa)));
+			lib->processor, (job_t *)initiate_tasks_job_create(ike_sa->get_id(ike_sa)));
 		chunk_free(&name);
 	}
 	manager->checkin(manager, ike_sa);
@@ -270,9 +269,9 @@ static void queue_end(uint32_t ike_sa, uint32_t group, bool found, bool close, c
 		.close = close,
 		.reason = strdup(reason),
 	);
-	lib->processor->queue_job(lib->processor,
-				  (job_t *)callback_job_create((void *)end_execute, end,
-							       (void *)end_destroy, NULL));
+	lib->processor->queue_job(
+		lib->processor,
+		(job_t *)callback_job_create((void *)end_execute, end, (void *)end_destroy, NULL));
 }
 
 METHOD(gsa_server_t, handle, bool, private_gsa_server_t *this, const Gsa__Message *message)
