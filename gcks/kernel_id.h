@@ -29,11 +29,14 @@ struct gcks_kernel_id {
 };
 
 struct gcks_kernel_ids {
-	struct gcks_kernel_id *ids; /* array, owned */
+	struct gcks_kernel_id *ids; /* array in the order of gcks_kernel_id_compare(), owned */
 	size_t count, capacity;
 };
 
+/* What the kernel cannot tell apart is equal: `group` is not looked at. */
+int gcks_kernel_id_compare_content(const struct gcks_kernel_id *a, const struct gcks_kernel_id *b);
 int gcks_kernel_id_compare(const struct gcks_kernel_id *a, const struct gcks_kernel_id *b);
+/* True also when it is there already.  False: no memory, nothing changed. */
 bool gcks_kernel_ids_add(struct gcks_kernel_ids *set, const struct gcks_kernel_id *id);
 void gcks_kernel_ids_remove(struct gcks_kernel_ids *set, const struct gcks_kernel_id *id);
 bool gcks_kernel_ids_has(const struct gcks_kernel_ids *set, const struct gcks_kernel_id *id);

@@ -49,10 +49,12 @@ void gcks_pattern_remove(struct gcks_pattern **list, const char *text);
 
 /*
  * Does `identity` (as strongSwan prints it) match `pattern`?  Case-insensitive.  `*` alone matches
- * everything; `*.domain` and `*@domain` match what ends so (at least one character before);
- * a DN pattern ("C=DE, O=Blue, CN=*") matches RDN by RDN, `*` a whole value.
+ * everything; `*.domain` and `*@domain` match what ends so (at least one
+ * character before) and is no DN; a DN pattern ("C=DE, O=Blue, CN=*") matches RDN by RDN, `*` a whole value.
  */
 bool gcks_identity_matches(const char *pattern, const char *identity);
+/* The same DN?  Blanks around commas and the case of types do not matter, that of values does. */
+bool gcks_dn_equal(const char *a, const char *b);
 
 /* The verdict on one request: 0 or an error notify, and a reason for the log. */
 struct gcks_verdict {
@@ -60,11 +62,15 @@ struct gcks_verdict {
 	char reason[256];
 };
 
-/* May this peer join?  Unknown group -> 45, the rest -> 46 (RFC 9838 §4.7). deny wins over permit. */
+/*
+ * May this peer join?  *group is NULL only where the group is not known or not served.
+ * Unknown group -> 45, the rest -> 46 (RFC 9838 §4.7). deny wins over permit; without a
+ * permit nobody may join.
+ */
 struct gcks_verdict gcks_policy_decide(const struct gcks_policy *policy, const char *group_name,
 				       size_t group_name_length, uint32_t group_id_type,
 				       const Gsa__Peer *peer, struct gcks_group **group);
-/* Would the identity still be allowed (after a change of configuration)? */
+/* Would it still be allowed (after a change of configuration)?  *reason: until the next call. */
 bool gcks_policy_allows(const struct gcks_group *group, const char *identity, const char **reason);
 
 #endif
