@@ -12,6 +12,10 @@
 #include "gcks/kernel_id.h"
 #include "libgsa/secret.h"
 
+/* Reqids of memberships; charon counts its own from 1 up. */
+#define GCKS_REQID_BASE 0x47000000u
+#define GCKS_REQID_MASK 0x00ffffffu
+
 struct gcks_member_sa {
 	uint32_t spi;
 	uint16_t encryption, encryption_key_bits, integrity, sequence_numbers;
