@@ -9,7 +9,7 @@
  *   gsa_group_sa.c    GroupSa of the local protocol <-> GSA and KD
  *   gsa_server.c      key server: registrations held by this charon, their end
  *   gsa_respond.c     task that answers GSA_REGISTRATION
- *   gsa_member.c      member: groups to join, their state machine
+ *   gsa_member.c      member: groups to join, their state machine; gsa_group.c: one of them
  *   gsa_register.c    task that initiates GSA_REGISTRATION; gsa_depart.c: Delete and departure
  *   gsa_kernel.c      states and policies that gcksd asks for
  *
@@ -72,6 +72,10 @@ chunk_t gsa_payload_find(message_t *message, uint8_t type);
 /** Notifies that libcharon has no name for: add one, find the first (NULL: none). */
 void gsa_notify_add(message_t *message, uint16_t type, chunk_t data);
 struct notify_payload_t *gsa_notify_find(message_t *message, uint16_t type);
+
+/** A group's name as a peer sent it, for the log: what is not printable becomes '?'. */
+#define GSA_GROUP_TEXT (GSA_GROUP_NAME_MAX + 1)
+const char *gsa_group_text(chunk_t name, char buffer[GSA_GROUP_TEXT]);
 
 /* gsa_keys.c */
 

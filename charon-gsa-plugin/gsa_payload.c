@@ -127,3 +127,13 @@ notify_payload_t *gsa_notify_find(message_t *message, uint16_t type)
 {
 	return message->get_notify(message, (notify_type_t)type);
 }
+
+const char *gsa_group_text(chunk_t name, char buffer[GSA_GROUP_TEXT])
+{
+	size_t length = min(name.len, (size_t)GSA_GROUP_NAME_MAX);
+
+	for (size_t i = 0; i < length; i++)
+		buffer[i] = name.ptr[i] > ' ' && name.ptr[i] < 0x7f ? name.ptr[i] : '?';
+	buffer[length] = '\0';
+	return length ? buffer : "(not named)";
+}

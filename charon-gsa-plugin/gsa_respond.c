@@ -109,10 +109,12 @@ static Gsa__Peer *create_peer(ike_sa_t *ike_sa)
 
 static void refuse(gsa_respond_t *this, uint16_t error, const char *reason)
 {
+	char group[GSA_GROUP_TEXT];
+
 	this->error = error;
-	DBG1(DBG_IKE, "gsa: %s at %H refused for group %.*s: %s (notify %u)", this->peer->identity,
-	     this->ike_sa->get_other_host(this->ike_sa), (int)this->group_name.len,
-	     this->group_name.ptr, reason, error);
+	DBG1(DBG_IKE, "gsa: %s at %H refused for group %s: %s (notify %u)", this->peer->identity,
+	     this->ike_sa->get_other_host(this->ike_sa), gsa_group_text(this->group_name, group),
+	     reason, error);
 }
 
 static void tell_not_delivered(gsa_respond_t *this, const char *text)

@@ -155,6 +155,7 @@ METHOD(gsa_server_t, repeat, void, private_gsa_server_t *this)
 METHOD(gsa_server_t, add, void, private_gsa_server_t *this, const Gsa__Peer *peer, uint32_t group,
        chunk_t group_name)
 {
+	char name_text[GSA_GROUP_TEXT];
 	registration_t *registration;
 
 	this->mutex->lock(this->mutex);
@@ -170,13 +171,14 @@ METHOD(gsa_server_t, add, void, private_gsa_server_t *this, const Gsa__Peer *pee
 		this->registrations->insert_last(this->registrations, registration);
 	}
 	this->mutex->unlock(this->mutex);
-	DBG1(DBG_IKE, "gsa: %s registered with group %.*s over IKE_SA %s[%u]", peer->identity,
-	     (int)group_name.len, group_name.ptr, peer->connection, peer->ike_sa);
+	DBG1(DBG_IKE, "gsa: %s registered with group %s over IKE_SA %s[%u]", peer->identity,
+	     gsa_group_text(group_name, name_text), peer->connection, peer->ike_sa);
 }
 
 METHOD(gsa_server_t, left, void, private_gsa_server_t *this, uint32_t ike_sa, chunk_t group_name,
        const char *text)
 {
+	char name_text[GSA_GROUP_TEXT];
 	enumerator_t *enumerator;
 	registration_t *current;
 	bool found = FALSE;
@@ -188,8 +190,8 @@ METHOD(gsa_server_t, left, void, private_gsa_server_t *this, uint32_t ike_sa, ch
 		    (group_name.len && !chunk_equals(current->name, group_name)))
 			continue;
 		found = TRUE;
-		DBG1(DBG_IKE, "gsa: %s is out of group %.*s: %s", current->peer->identity,
-		     (int)current->name.len, current->name.ptr, text);
+		DBG1(DBG_IKE, "gsa: %s is out of group %s: %s", current->peer->identity,
+		     gsa_group_text(current->name, name_text), text);
 		if (!current->ending)
 			send_ended(ike_sa, current->group, GSA__END_REASON__END_LEFT, text);
 		this->registrations->remove_at(this->registrations, enumerator);
@@ -198,8 +200,8 @@ METHOD(gsa_server_t, left, void, private_gsa_server_t *this, uint32_t ike_sa, ch
 	enumerator->destroy(enumerator);
 	this->mutex->unlock(this->mutex);
 	if (!found)
-		DBG1(DBG_IKE, "gsa: IKE_SA %u wants to leave group %.*s, but is not registered",
-		     ike_sa, (int)group_name.len, group_name.ptr);
+		DBG1(DBG_IKE, "gsa: IKE_SA %u wants to leave group %s, but is not registered",
+		     ike_sa, gsa_group_text(group_name, name_text));
 }
 
 /* EndRegistration: in a job, because it waits for the IKE_SA. */
@@ -220,6 +222,7 @@ static void end_destroy(end_t *this)
 /* With the IKE_SA held.  FALSE: there is nothing to end (any more). */
 static bool end_take(private_gsa_server_t *this, const end_t *end, chunk_t *name)
 {
+	char name_text[GSA_GROUP_TEXT];
 	registration_t *registration;
 	bool several;
 
@@ -232,8 +235,8 @@ static bool end_take(private_gsa_server_t *this, const end_t *end, chunk_t *name
 	}
 	several = count_of(this, end->ike_sa, TRUE) > 1;
 	*name = several ? chunk_clone(registration->name) : chunk_empty;
-	DBG1(DBG_IKE, "gsa: %s is removed from group %.*s: %s", registration->peer->identity,
-	     (int)registration->name.len, registration->name.ptr, end->reason);
+	DBG1(DBG_IKE, "gsa: %s is removed from group %s: %s", registration->peer->identity,
+	     gsa_group_text(registration->name, name_text), end->reason);
 	this->registrations->remove(this->registrations, registration, NULL);
 	registration_destroy(registration);
 	this->mutex->unlock(this->mutex);
@@ -300,6 +303,7 @@ METHOD(gsa_server_t, handle, bool, private_gsa_server_t *this, const Gsa__Messag
 static void gone(private_gsa_server_t *this, ike_sa_t *ike_sa)
 {
 	uint32_t id = ike_sa->get_unique_id(ike_sa);
+	char name_text[GSA_GROUP_TEXT];
 	enumerator_t *enumerator;
 	registration_t *current;
 	bool tell = FALSE;
@@ -310,8 +314,8 @@ static void gone(private_gsa_server_t *this, ike_sa_t *ike_sa)
 		if (current->peer->ike_sa != id)
 			continue;
 		tell |= !current->ending;
-		DBG1(DBG_IKE, "gsa: registration of %s with group %.*s ends with its IKE_SA",
-		     current->peer->identity, (int)current->name.len, current->name.ptr);
+		DBG1(DBG_IKE, "gsa: registration of %s with group %s ends with its IKE_SA",
+		     current->peer->identity, gsa_group_text(current->name, name_text));
 		this->registrations->remove_at(this->registrations, enumerator);
 		registration_destroy(current);
 	}
