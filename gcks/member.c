@@ -92,18 +92,15 @@ static size_t find(const void *array, size_t count, size_t size, const struct gc
 	return low;
 }
 
-/* Room for one more: the capacity is the power of two that `count` has reached. */
-static bool grow(void *array, size_t count, size_t size)
+/*
+ * The array with room for one more, NULL: no memory.  Its capacity is the power of two that
+ * `count` has reached.
+ */
+static void *grown(void *array, size_t count, size_t size)
 {
-	void *larger, **pointer = array;
-
 	if (count & (count - 1))
-		return true;
-	larger = reallocarray(*pointer, count ? 2 * count : 1, size);
-	if (!larger)
-		return false;
-	*pointer = larger;
-	return true;
+		return array;
+	return reallocarray(array, count ? 2 * count : 1, size);
 }
 
 static void open_gap(void *array, size_t count, size_t size, size_t at)
@@ -124,11 +121,14 @@ static bool add_prefix(struct gcks_prefix **array, size_t *count, const struct g
 {
 	bool found;
 	size_t at = find(*array, *count, sizeof(**array), prefix, &found);
+	struct gcks_prefix *larger;
 
 	if (found)
 		return true;
-	if (!grow(array, *count, sizeof(**array)))
+	larger = grown(*array, *count, sizeof(**array));
+	if (!larger)
 		return false;
+	*array = larger;
 	open_gap(*array, *count, sizeof(**array), at);
 	(*array)[at] = *prefix;
 	(*count)++;
@@ -370,13 +370,19 @@ bool gcks_membership_set_export(struct gcks_membership *membership,
 				const struct gcks_prefix *prefix)
 {
 	size_t count = membership->export_count, at;
-	bool found;
+	struct gcks_prefix *exports;
+	bool found, *stale;
 
 	at = find(membership->exports, count, sizeof(*membership->exports), prefix, &found);
 	if (!found) {
-		if (!grow(&membership->exports, count, sizeof(*membership->exports)) ||
-		    !grow(&membership->export_stale, count, sizeof(*membership->export_stale)))
+		exports = grown(membership->exports, count, sizeof(*exports));
+		if (!exports)
 			return false;
+		membership->exports = exports;
+		stale = grown(membership->export_stale, count, sizeof(*stale));
+		if (!stale)
+			return false;
+		membership->export_stale = stale;
 		open_gap(membership->exports, count, sizeof(*membership->exports), at);
 		open_gap(membership->export_stale, count, sizeof(*membership->export_stale), at);
 		membership->exports[at] = *prefix;
@@ -413,13 +419,15 @@ bool gcks_membership_set_route(struct gcks_membership *membership, const struct 
 	bool found;
 
 	at = find(membership->routes, count, sizeof(*route), prefix, &found);
-	if (!found && !grow(&membership->routes, count, sizeof(*route)))
-		return false;
-	route = &membership->routes[at];
 	if (!found) {
+		route = grown(membership->routes, count, sizeof(*route));
+		if (!route)
+			return false;
+		membership->routes = route;
 		open_gap(membership->routes, count, sizeof(*route), at);
 		membership->route_count++;
 	}
+	route = &membership->routes[at];
 	/* behind another gateway it is another route: what was said of it holds no more */
 	if (!found || !gcks_address_equal(&route->gateway, gateway))
 		*route = (struct gcks_member_route){ .prefix = *prefix, .gateway = *gateway };
