@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Key server: the end of registrations.
+ *
+ *   live --IKE_SA down, not repeated by charon--> stale --registers again--> live
+ *     |                                             |
+ *     +-- left, cleared, policy --> gone <-- hold time over
+ */
+#include <zebra.h>
+
+#include "lib/frrevent.h"
+#include "lib/log.h"
+#include "lib/memory.h"
+#include "lib/monotime.h"
+
+#include "gcks/server.h"
+
+static struct event *t_reconsider, *t_stale;
+
+static const char *group_name(uint32_t identifier)
+{
+	const struct gcks_group *group = gcks_policy_find_identifier(&gcksd.policy, identifier);
+
+	return group ? group->name : "";
+}
+
+void gcks_server_tell_end(uint32_t ike_sa, uint32_t group, const char *reason)
+{
+	Gsa__Message message = GSA__MESSAGE__INIT;
+	Gsa__EndRegistration end = GSA__END_REGISTRATION__INIT;
+
+	if (!ike_sa)
+		return;
+	end.ike_sa = ike_sa;
+	end.group = group;
+	end.group_name = (char *)group_name(group);
+	end.delete_ike_sa = !gcks_registration_ike_sa_in_use(&gcksd.registrations, ike_sa);
+	end.reason = (char *)reason;
+	message.body_case = GSA__MESSAGE__BODY_END_REGISTRATION;
+	message.end_registration = &end;
+	gcks_local_send(GSA__ROLE__ROLE_CHARON, &message);
+}
+
+void gcks_server_end(struct gcks_registration *entry, bool tell_charon, const char *reason)
+{
+	struct gcks_change change = { .kind = GCKS_REMOVE_REGISTRATION, .registration = entry };
+	uint32_t ike_sa = entry->ike_sa, group = entry->group;
+
+	/* an exclusion has to happen also when the disk is full; a restart looks at policy again */
+	if (!gcks_store_commit(gcksd.store, &change, 1))
+		zlog_err("GSA: group %u: the end of %s's registration is not stored: %s", group,
+			 entry->identity, gcks_store_error(gcksd.store));
+	zlog_info("GSA: group %s (%u): registration of %s ended: %s", group_name(group), group,
+		  entry->identity, reason);
+	gcks_announce_member(entry, true);
+	gcks_registration_remove(&gcksd.registrations, entry);
+	if (tell_charon)
+		gcks_server_tell_end(ike_sa, group, reason);
+}
+
+/* ---- stale registrations ---- */
+
+static void expire_stale(struct event *event);
+
+static void schedule_stale(void)
+{
+	int64_t now = monotime(NULL), next = INT64_MAX;
+
+	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = entry->next)
+		if (entry->stale && entry->stale_until < next)
+			next = entry->stale_until;
+	event_cancel(&t_stale);
+	if (next != INT64_MAX)
+		event_add_timer(gcksd.loop, expire_stale, NULL, MAX(next - now, 0), &t_stale);
+}
+
+static void expire_stale(struct event *event)
+{
+	int64_t now = monotime(NULL);
+	struct gcks_registration *next;
+
+	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = next) {
+		next = entry->next;
+		if (entry->stale && entry->stale_until <= now)
+			gcks_server_end(entry, false,
+					"it did not register again within the hold time");
+	}
+	schedule_stale();
+}
+
+static void mark_stale(struct gcks_registration *entry, const char *reason)
+{
+	const struct gcks_group *group =
+		gcks_policy_find_identifier(&gcksd.policy, entry->group);
+	uint32_t hold_s = group ? group->registration_hold_time_s : 0;
+
+	entry->ike_sa = 0;
+	entry->stale = true;
+	entry->stale_until = (int64_t)monotime(NULL) + hold_s;
+	zlog_info("GSA: group %s (%u): registration of %s is stale: %s; kept for %u s",
+		  group_name(entry->group), entry->group, entry->identity, reason, hold_s);
+}
+
+void gcks_server_make_stale(struct gcks_registration *entry, const char *reason)
+{
+	mark_stale(entry, reason);
+	schedule_stale();
+}
+
+void gcks_server_charon_connected(void)
+{
+	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = entry->next)
+		entry->ike_sa = 0;
+}
+
+void gcks_server_charon_synced(void)
+{
+	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = entry->next)
+		if (!entry->ike_sa && !entry->stale)
+			mark_stale(entry, "charon was restarted");
+	schedule_stale();
+}
+
+/* ---- configuration ---- */
+
+const char *gcks_server_forbids(const struct gcks_group *group, const char *identity,
+				Gsa__Credential credential)
+{
+	const char *reason = "policy does not permit the identity";
+
+	if (!group)
+		return "the group is not configured";
+	if (!gcks_policy_allows(group, identity, &reason))
+		return reason;
+	if (group->credential && credential != group->credential)
+		return "the group does not allow its credential any more";
+	return NULL;
+}
+
+/* Removed from the store first; a key that stays there is tried again at the next change. */
+static void remove_sas(uint32_t identifier)
+{
+	size_t count = 0;
+	struct gcks_change *changes;
+	bool stored;
+
+	for (struct gcks_sa *sa = gcksd.sas.head; sa; sa = sa->next)
+		count += sa->group == identifier;
+	if (!count)
+		return;
+	changes = XCALLOC(MTYPE_TMP, count * sizeof(*changes));
+	count = 0;
+	for (struct gcks_sa *sa = gcksd.sas.head; sa; sa = sa->next)
+		if (sa->group == identifier)
+			changes[count++] = (struct gcks_change){ .kind = GCKS_REMOVE_SA, .sa = sa };
+	stored = gcks_store_commit(gcksd.store, changes, count);
+	XFREE(MTYPE_TMP, changes);
+	if (stored)
+		gcks_sa_remove_group(&gcksd.sas, identifier);
+	else
+		zlog_err("GSA: group %u: its SAs are not removed: %s", identifier,
+			 gcks_store_error(gcksd.store));
+}
+
+void gcks_server_group_gone(uint32_t identifier, const char *name)
+{
+	struct gcks_registration *next;
+	char reason[128];
+
+	snprintf(reason, sizeof(reason), "group %s is not served any more", name);
+	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = next) {
+		next = entry->next;
+		if (entry->group == identifier)
+			gcks_server_end(entry, true, reason);
+	}
+	remove_sas(identifier);
+}
+
+static const struct gcks_sa *orphaned_sa(const struct gcks_sa *sa)
+{
+	while (sa && gcks_policy_find_identifier(&gcksd.policy, sa->group))
+		sa = sa->next;
+	return sa;
+}
+
+static void reconsider(struct event *event)
+{
+	struct gcks_registration *next;
+	const struct gcks_sa *sa;
+
+	if (!gcksd.configured)
+		return;
+	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = next) {
+		const char *reason = gcks_server_forbids(
+			gcks_policy_find_identifier(&gcksd.policy, entry->group), entry->identity,
+			entry->credential);
+
+		next = entry->next;
+		if (reason)
+			gcks_server_end(entry, true, reason);
+	}
+	while ((sa = orphaned_sa(gcksd.sas.head))) {
+		uint32_t group = sa->group;
+
+		remove_sas(group);
+		if (gcks_sa_current(&gcksd.sas, group))
+			break; /* the store fails */
+	}
+	gcks_announce_groups();
+	schedule_stale();
+}
+
+void gcks_server_reconsider(void)
+{
+	event_add_event(gcksd.loop, reconsider, NULL, 0, &t_reconsider);
+}
+
+unsigned int gcks_server_clear(const char *identity, uint32_t group)
+{
+	struct gcks_registration *next;
+	unsigned int ended = 0;
+
+	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = next) {
+		next = entry->next;
+		if (strcmp(entry->identity, identity) != 0 || (group && entry->group != group))
+			continue;
+		gcks_server_end(entry, true, "cleared by the operator");
+		ended++;
+	}
+	return ended;
+}
+
+void gcks_server_start(void)
+{
+	/* what was loaded waits for charon's resynchronisation: its hold time begins there */
+	if (gcksd.registrations.count)
+		zlog_info("GSA: %zu registrations loaded from the store",
+			  gcksd.registrations.count);
+}

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Key server: charon's messages.  Decide, store, table, bgpd, and only then answer. */
+#include <zebra.h>
+
+#include "lib/log.h"
+#include "lib/memory.h"
+#include "lib/monotime.h"
+
+#include "gcks/server.h"
+
+#define REFUSED_INTERVAL_S 60
+#define REFUSED_LINES	   128 /* different ones that are remembered */
+#define NOTIFY_REGISTRATION_FAILED 49
+
+static const char *credential_name(Gsa__Credential credential)
+{
+	switch (credential) {
+	case GSA__CREDENTIAL__CREDENTIAL_CERTIFICATE:
+		return "certificate";
+	case GSA__CREDENTIAL__CREDENTIAL_PSK:
+		return "psk";
+	case GSA__CREDENTIAL__CREDENTIAL_PUBLIC_KEY:
+		return "public-key";
+	case GSA__CREDENTIAL__CREDENTIAL_EAP:
+		return "eap";
+	default:
+		return "unknown credential";
+	}
+}
+
+/* A peer may try again at any rate: each line once in a while. */
+static void log_refused(const char *line)
+{
+	static struct {
+		char line[512];
+		time_t logged;
+	} lines[REFUSED_LINES];
+	time_t now = monotime(NULL);
+	size_t slot = 0;
+
+	for (size_t i = 0; i < REFUSED_LINES; i++) {
+		if (lines[i].logged && strncmp(lines[i].line, line, sizeof(lines[i].line) - 1) == 0) {
+			if (now - lines[i].logged < REFUSED_INTERVAL_S)
+				return;
+			slot = i;
+			break;
+		}
+		if (lines[i].logged < lines[slot].logged)
+			slot = i;
+	}
+	strlcpy(lines[slot].line, line, sizeof(lines[slot].line));
+	lines[slot].logged = now;
+	zlog_warn("GSA: %s", line);
+}
+
+static const char *address_text(ProtobufCBinaryData octets, char *buffer)
+{
+	struct gcks_address address = {};
+
+	gcks_address_from(&address, octets.data, octets.len);
+	return gcks_address_text(&address, buffer);
+}
+
+/* Peers choose it: nothing that could break a log line. */
+static void printable_name(char *out, size_t size, ProtobufCBinaryData name)
+{
+	size_t length = MIN(name.len, size - 1);
+
+	for (size_t i = 0; i < length; i++)
+		out[i] = isprint(name.data[i]) ? (char)name.data[i] : '?';
+	out[length] = '\0';
+}
+
+/* ---- registration ---- */
+
+static void reply(uint32_t request, uint16_t notify, const char *reason, const struct gcks_sa *sa)
+{
+	Gsa__Message message = GSA__MESSAGE__INIT;
+	Gsa__RegistrationReply answer = GSA__REGISTRATION_REPLY__INIT;
+	Gsa__GroupSa group_sa = GSA__GROUP_SA__INIT;
+	Gsa__DataSa data = GSA__DATA_SA__INIT;
+	Gsa__DataSa *list[] = { &data };
+
+	answer.request = request;
+	answer.notify = notify;
+	answer.reason = (char *)reason;
+	if (sa) {
+		data.spi = sa->spi;
+		data.encryption = sa->encryption;
+		data.encryption_key_bits = sa->encryption_key_bits;
+		data.integrity = sa->integrity;
+		data.sequence_numbers = sa->sequence_numbers;
+		data.key.data = sa->key.data; /* borrowed */
+		data.key.len = sa->key.length;
+		group_sa.n_data_sa = 1;
+		group_sa.data_sa = list;
+		group_sa.group = sa->group;
+		answer.group_sa = &group_sa;
+	}
+	message.body_case = GSA__MESSAGE__BODY_REGISTRATION_REPLY;
+	message.registration_reply = &answer;
+	gcks_local_send(GSA__ROLE__ROLE_CHARON, &message);
+}
+
+static void refuse(const Gsa__RegistrationRequest *request, uint16_t notify, const char *reason)
+{
+	char line[512], name[65], address[INET6_ADDRSTRLEN];
+
+	printable_name(name, sizeof(name), request->group_id);
+	snprintf(line, sizeof(line), "refused %s (%s) in group %s: %s",
+		 request->peer ? request->peer->identity : "unknown",
+		 request->peer ? address_text(request->peer->address, address) : "-", name, reason);
+	log_refused(line);
+	reply(request->request, notify, reason, NULL);
+}
+
+/* One commit for what is new; the tables only change when it is durable. */
+static bool store_and_insert(const struct gcks_group *group, const Gsa__Peer *peer,
+			     const struct gcks_address *address, const struct gcks_sa **current)
+{
+	time_t now = time(NULL);
+	struct gcks_sa *sa = gcks_sa_current(&gcksd.sas, group->identifier), *made = NULL;
+	struct gcks_registration registration = {
+		.group = group->identifier,
+		.identity = peer->identity,
+		.address = *address,
+		.ike_sa = peer->ike_sa,
+		.credential = peer->credential,
+		.registered_at = now,
+	};
+	struct gcks_change changes[2];
+	struct gcks_registration *entry;
+	size_t count = 0;
+
+	if (!sa)
+		sa = made = gcks_sa_new(&gcksd.sas, group, now);
+	if (!sa) {
+		zlog_err("GSA: group %s: no memory or randomness for a new SA", group->name);
+		return false;
+	}
+	if (made)
+		changes[count++] = (struct gcks_change){ .kind = GCKS_PUT_SA, .sa = made };
+	changes[count++] = (struct gcks_change){ .kind = GCKS_PUT_REGISTRATION,
+						 .registration = &registration };
+	if (!gcks_store_commit(gcksd.store, changes, count)) {
+		zlog_err("GSA: group %s: registration of %s is not stored: %s", group->name,
+			 peer->identity, gcks_store_error(gcksd.store));
+		gcks_sa_free(made);
+		return false;
+	}
+	if (made) {
+		gcks_sa_insert(&gcksd.sas, made);
+		zlog_info("GSA: group %s (%u): new SA, SPI 0x%08x, generation %u", group->name,
+			  group->identifier, made->spi, made->generation);
+	}
+	entry = gcks_registration_put(&gcksd.registrations, group->identifier, peer->identity,
+				      address, peer->ike_sa, peer->credential, now);
+	if (!entry) {
+		zlog_err("GSA: group %s: no memory for the registration of %s", group->name,
+			 peer->identity);
+		return false;
+	}
+	entry->stale = false;
+	*current = sa;
+	gcks_announce_member(entry, false);
+	return true;
+}
+
+static void grant(const Gsa__RegistrationRequest *request, const struct gcks_group *group)
+{
+	const Gsa__Peer *peer = request->peer;
+	struct gcks_registration *old =
+		gcks_registration_find(&gcksd.registrations, group->identifier, peer->identity);
+	uint32_t old_ike_sa = old ? old->ike_sa : 0;
+	const struct gcks_sa *sa = NULL;
+	struct gcks_address address;
+	char reason[160], text[INET6_ADDRSTRLEN];
+
+	if (!gcks_address_from(&address, peer->address.data, peer->address.len)) {
+		refuse(request, NOTIFY_REGISTRATION_FAILED, "its address is not known");
+		return;
+	}
+	if (!old && group->maximum_members &&
+	    gcks_registration_count(&gcksd.registrations, group->identifier) >=
+		    group->maximum_members) {
+		snprintf(reason, sizeof(reason), "maximum-members %u of group %s is reached",
+			 group->maximum_members, group->name);
+		refuse(request, NOTIFY_REGISTRATION_FAILED, reason);
+		return;
+	}
+	if (old && !gcks_address_equal(&old->address, &address))
+		gcks_announce_member(old, true);
+	if (!store_and_insert(group, peer, &address, &sa)) {
+		if (old && !gcks_address_equal(&old->address, &address))
+			gcks_announce_member(old, false);
+		refuse(request, NOTIFY_REGISTRATION_FAILED,
+		       "the key server cannot store the registration");
+		return;
+	}
+	zlog_info("GSA: group %s (%u): registered %s (%s), credential %s, IKE_SA %u%s", group->name,
+		  group->identifier, peer->identity, gcks_address_text(&address, text),
+		  credential_name(peer->credential), peer->ike_sa,
+		  old ? ", in place of its earlier registration" : "");
+	reply(request->request, 0, "", sa);
+	if (old_ike_sa && old_ike_sa != peer->ike_sa)
+		gcks_server_tell_end(old_ike_sa, group->identifier,
+				     "the same identity has registered over another IKE_SA");
+}
+
+static void take_request(const Gsa__RegistrationRequest *request)
+{
+	struct gcks_verdict verdict;
+	struct gcks_group *group = NULL;
+
+	if (!request->peer || !request->peer->identity[0]) {
+		refuse(request, NOTIFY_REGISTRATION_FAILED, "charon did not say who it is");
+		return;
+	}
+	if (!gcksd.configured) {
+		refuse(request, NOTIFY_REGISTRATION_FAILED, "configuration not read yet");
+		return;
+	}
+	verdict = gcks_policy_decide(&gcksd.policy, (const char *)request->group_id.data,
+				     request->group_id.len, request->group_id_type, request->peer,
+				     &group);
+	if (verdict.notify)
+		refuse(request, verdict.notify, verdict.reason);
+	else
+		grant(request, group);
+}
+
+/* ---- what charon holds ---- */
+
+static void take_repeated(const Gsa__Registration *repeated)
+{
+	const Gsa__Peer *peer = repeated->peer;
+	struct gcks_registration *entry;
+	struct gcks_address address;
+	struct gcks_change change = { .kind = GCKS_PUT_REGISTRATION };
+	const char *reason;
+
+	if (!peer || !gcks_address_from(&address, peer->address.data, peer->address.len))
+		return;
+	entry = gcks_registration_find(&gcksd.registrations, repeated->group, peer->identity);
+	reason = entry ? gcks_server_forbids(
+				 gcks_policy_find_identifier(&gcksd.policy, repeated->group),
+				 peer->identity, peer->credential)
+		       : "gcksd does not know this registration";
+	if (!reason && entry->ike_sa > peer->ike_sa)
+		reason = "the same identity has registered over another IKE_SA";
+	if (reason) {
+		zlog_info("GSA: group %u: registration of %s that charon holds is ended: %s",
+			  repeated->group, peer->identity, reason);
+		gcks_server_tell_end(peer->ike_sa, repeated->group, reason);
+		return;
+	}
+	if (entry->ike_sa && entry->ike_sa != peer->ike_sa) {
+		uint32_t old = entry->ike_sa;
+
+		entry->ike_sa = peer->ike_sa;
+		gcks_server_tell_end(old, repeated->group,
+				     "the same identity has registered over another IKE_SA");
+	}
+	entry->ike_sa = peer->ike_sa;
+	entry->stale = false;
+	if (gcks_address_equal(&entry->address, &address))
+		return;
+	gcks_announce_member(entry, true);
+	entry->address = address;
+	change.registration = entry;
+	if (!gcks_store_commit(gcksd.store, &change, 1))
+		zlog_err("GSA: group %u: the new address of %s is not stored: %s", entry->group,
+			 entry->identity, gcks_store_error(gcksd.store));
+	gcks_announce_member(entry, false);
+}
+
+static void take_ended(const Gsa__RegistrationEnded *ended)
+{
+	bool stays = ended->reason != GSA__END_REASON__END_LEFT &&
+		     ended->reason != GSA__END_REASON__END_NOT_DELIVERED;
+	struct gcks_registration *next;
+	char reason[256];
+
+	if (!ended->ike_sa)
+		return;
+	snprintf(reason, sizeof(reason), "%s%s%s",
+		 stays ? "its IKE_SA is gone"
+		 : ended->reason == GSA__END_REASON__END_LEFT ? "it left"
+							      : "the reply could not be delivered",
+		 ended->text[0] ? ": " : "", ended->text);
+	/* one that was replaced has another IKE_SA by now: nothing is found */
+	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = next) {
+		next = entry->next;
+		if (entry->ike_sa != ended->ike_sa || (ended->group && entry->group != ended->group))
+			continue;
+		if (stays)
+			gcks_server_make_stale(entry, reason);
+		else
+			gcks_server_end(entry, false, reason);
+	}
+}
+
+static void take_refused_peer(const Gsa__RefusedPeer *peer)
+{
+	char line[512], address[INET6_ADDRSTRLEN];
+
+	snprintf(line, sizeof(line), "peer %s (%s) refused: authentication failed: %s",
+		 peer->identity[0] ? peer->identity : "unknown",
+		 address_text(peer->address, address), peer->reason);
+	log_refused(line);
+}
+
+void gcks_server_receive(const Gsa__Message *message)
+{
+	switch (message->body_case) {
+	case GSA__MESSAGE__BODY_REGISTRATION_REQUEST:
+		take_request(message->registration_request);
+		break;
+	case GSA__MESSAGE__BODY_REGISTRATION:
+		take_repeated(message->registration);
+		break;
+	case GSA__MESSAGE__BODY_REGISTRATION_ENDED:
+		take_ended(message->registration_ended);
+		break;
+	case GSA__MESSAGE__BODY_IKE_SA_REKEYED:
+		gcks_registration_rekeyed(&gcksd.registrations,
+					  message->ike_sa_rekeyed->old_ike_sa,
+					  message->ike_sa_rekeyed->new_ike_sa);
+		break;
+	case GSA__MESSAGE__BODY_REFUSED_PEER:
+		take_refused_peer(message->refused_peer);
+		break;
+	default:
+		break;
+	}
+}
