@@ -366,7 +366,7 @@ METHOD(listener_t, ike_rekey, bool, server_listener_t *listener, ike_sa_t *old, 
 	return TRUE;
 }
 
-/* Peers that failed to authenticate */
+/* Peers that failed to authenticate; gcksd says that it was the authentication. */
 
 static const char *certificate_reason(alert_t alert)
 {
@@ -413,7 +413,7 @@ METHOD(listener_t, alert, bool, server_listener_t *listener, ike_sa_t *ike_sa, a
 {
 	private_gsa_server_t *this = listener->server;
 	const char *certificate = certificate_reason(alert);
-	char reason[BUF_LEN] = "authentication failed";
+	const char *reason = "wrong key or signature, or no connection permits its authentication";
 	uint32_t id;
 
 	/* only peers that come to us */
@@ -426,11 +426,10 @@ METHOD(listener_t, alert, bool, server_listener_t *listener, ike_sa_t *ike_sa, a
 		this->rejected_reason = certificate;
 	} else if (alert == ALERT_PEER_AUTH_FAILED) {
 		if (this->rejected_reason && this->rejected_ike_sa == id)
-			snprintf(reason, sizeof(reason), "authentication failed: %s",
-				 this->rejected_reason);
+			reason = this->rejected_reason;
 		send_refused(ike_sa, reason);
 	} else if (alert == ALERT_PROPOSAL_MISMATCH_IKE) {
-		send_refused(ike_sa, "no authentication: no common IKE proposal");
+		send_refused(ike_sa, "no common IKE proposal");
 	}
 	this->mutex->unlock(this->mutex);
 	return TRUE;
