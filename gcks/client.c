@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Member: joins, what charon and bgpd report, and which routes may be used. */
+/* Member: joins, what charon reports of them, and when to plan. */
 #include <zebra.h>
 
 #include "lib/frrevent.h"
@@ -8,16 +8,21 @@
 
 #include "gcks/client.h"
 #include "gcks/server.h"
+#include "gcks/show.h"
+
+#define SETTLE_MAX_S 60
 
 /* What charon was told to join. */
 struct joined {
 	struct joined *next;
 	char *group, *connection;
 	uint32_t retry_s;
+	uint32_t configured, identifier; /* as configured, as in use */
 };
 
 static struct joined *joins;
-static struct event *t_reconsider;
+static struct event *t_reconsider, *t_settled;
+static bool settled;
 static bool states_repeated; /* bgpd was told all states after the resynchronisation */
 
 static bool client_is(Gsa__Role role, enum gcks_client_state state)
@@ -25,6 +30,10 @@ static bool client_is(Gsa__Role role, enum gcks_client_state state)
 	return gcks_local_status(role)->state == state;
 }
 
+/*
+ * Without bgpd nothing is removed, not even what an excluded membership leaves: which routes there
+ * are is not known then.
+ */
 static bool everything_known(void)
 {
 	return gcksd.configured && client_is(GSA__ROLE__ROLE_CHARON, GCKS_CLIENT_UP) &&
@@ -33,9 +42,15 @@ static bool everything_known(void)
 
 /* ---- joins ---- */
 
-static bool complete(const struct gcks_membership *membership)
+bool gcks_client_is_complete(const struct gcks_membership *membership)
 {
 	return membership && membership->connection && membership->gateway.length;
+}
+
+bool gcks_client_is_out(const struct gcks_membership *membership)
+{
+	return membership->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED ||
+	       membership->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED;
 }
 
 static bool send_join(const struct gcks_membership *membership)
@@ -83,13 +98,52 @@ static void leave(struct joined **at)
 	free_joined(at);
 }
 
-static void update_join(const struct gcks_membership *membership)
+static void forget_registration(struct gcks_membership *membership)
+{
+	uint32_t identifier = gcks_membership_identifier(membership);
+
+	gcks_membership_drop_sa(membership);
+	membership->state = GSA__MEMBERSHIP_STATE__MEMBERSHIP_UNSPECIFIED;
+	membership->notify = 0;
+	membership->registered_at = 0;
+	membership->learnt_identifier = 0;
+	free(membership->text);
+	membership->text = NULL;
+	if (gcks_membership_identifier(membership) != identifier)
+		gcks_routes_forget(membership);
+}
+
+/* Does another identifier change the verdict on the SA?  charon then has to get it again. */
+static bool judged_otherwise(const struct gcks_membership *membership, const struct joined *joined)
+{
+	uint32_t configured = membership->configured_identifier;
+
+	return joined->configured != configured &&
+	       (gcks_client_is_out(membership) ||
+		(membership->sa && configured && membership->learnt_identifier &&
+		 membership->learnt_identifier != configured));
+}
+
+static void update_join(struct gcks_membership *membership)
 {
 	struct joined **at = find_joined(membership->name);
+	uint32_t identifier = gcks_membership_identifier(membership);
 
+	/* bgpd knows the group by its number, and tells all of the new one's prefixes */
+	if (*at && (*at)->identifier != identifier) {
+		gcks_routes_forget(membership);
+		(*at)->identifier = identifier;
+	}
+	if (*at && judged_otherwise(membership, *at)) {
+		leave(at);
+		forget_registration(membership);
+		at = find_joined(membership->name);
+	}
 	if (*at && strcmp((*at)->connection, membership->connection) == 0 &&
-	    (*at)->retry_s == membership->retry_time_s)
+	    (*at)->retry_s == membership->retry_time_s) {
+		(*at)->configured = membership->configured_identifier;
 		return;
+	}
 	if (!send_join(membership))
 		return;
 	if (*at)
@@ -101,6 +155,8 @@ static void update_join(const struct gcks_membership *membership)
 	(*at)->group = XSTRDUP(MTYPE_TMP, membership->name);
 	(*at)->connection = XSTRDUP(MTYPE_TMP, membership->connection);
 	(*at)->retry_s = membership->retry_time_s;
+	(*at)->configured = membership->configured_identifier;
+	(*at)->identifier = gcks_membership_identifier(membership);
 }
 
 static void update_joins(void)
@@ -111,19 +167,17 @@ static void update_joins(void)
 		struct gcks_membership *membership =
 			gcks_membership_find(&gcksd.members, (*at)->group);
 
-		if (complete(membership)) {
+		if (gcks_client_is_complete(membership)) {
 			at = &(*at)->next;
 			continue;
 		}
-		if (membership) {
-			gcks_membership_drop_sa(membership);
-			membership->state = GSA__MEMBERSHIP_STATE__MEMBERSHIP_UNSPECIFIED;
-		}
+		if (membership)
+			forget_registration(membership);
 		leave(at);
 	}
 	for (struct gcks_membership *membership = gcksd.members.memberships; membership;
 	     membership = membership->next)
-		if (complete(membership))
+		if (gcks_client_is_complete(membership))
 			update_join(membership);
 }
 
@@ -135,40 +189,35 @@ void gcks_client_membership_gone(const struct gcks_membership *membership)
 		leave(at);
 }
 
-/* ---- routes ---- */
+/* ---- after a start ---- */
 
-static bool send_state(const struct gcks_membership *membership,
-		       const struct gcks_member_route *route)
+/* Of an earlier gcksd: what it had learnt about the group comes back with charon's report. */
+static bool awaits_report(const struct gcks_membership *membership)
 {
-	Gsa__Message message = GSA__MESSAGE__INIT;
-	Gsa__RouteState state = GSA__ROUTE_STATE__INIT;
-	Gsa__Prefix prefix = GSA__PREFIX__INIT;
-
-	prefix.address.data = (uint8_t *)route->prefix.address.octets;
-	prefix.address.len = route->prefix.address.length;
-	prefix.length = route->prefix.length;
-	state.group = gcks_membership_identifier(membership);
-	state.prefix = &prefix;
-	state.gateway.data = (uint8_t *)route->gateway.octets;
-	state.gateway.len = route->gateway.length;
-	state.ready = route->ready;
-	message.body_case = GSA__MESSAGE__BODY_ROUTE_STATE;
-	message.route_state = &state;
-	return gcks_local_send(GSA__ROLE__ROLE_BGPD, &message);
+	return gcks_client_is_complete(membership) && !membership->sa &&
+	       !gcks_client_is_out(membership) && gcks_install_holds_sa(membership->name);
 }
 
-static void tell_states(bool all)
+bool gcks_client_settled(void)
 {
-	gcks_install_update_ready();
-	for (struct gcks_membership *membership = gcksd.members.memberships; membership;
-	     membership = membership->next)
-		for (size_t i = 0; i < membership->route_count; i++) {
-			struct gcks_member_route *route = &membership->routes[i];
+	const struct gcks_membership *membership = gcksd.members.memberships;
 
-			if ((all || route->ready != route->told_ready) &&
-			    send_state(membership, route))
-				route->told_ready = route->ready;
-		}
+	if (settled || !gcksd.configured)
+		return settled;
+	while (membership && !awaits_report(membership))
+		membership = membership->next;
+	if (!membership)
+		settled = true;
+	return settled;
+}
+
+static void settle(struct event *event)
+{
+	if (!settled)
+		zlog_warn("GSA: charon has not brought back all groups that the kernel has SAs of; "
+			  "bgpd is told what is known without them");
+	settled = true;
+	gcks_local_sync_done(GSA__ROLE__ROLE_BGPD);
 }
 
 static void reconsider(struct event *event)
@@ -181,60 +230,20 @@ static void reconsider(struct event *event)
 	gcks_announce_groups();
 	gcks_install_plan(everything_known());
 	/* once: a bgpd that outlived gcksd may use a route that is not protected any more */
-	all = everything_known() && !states_repeated;
+	all = everything_known() && !gcks_install_is_pending() && !states_repeated;
 	states_repeated |= all;
-	tell_states(all);
+	gcks_routes_tell(all);
+	if (settled)
+		return;
+	if (gcks_client_settled())
+		gcks_local_sync_done(GSA__ROLE__ROLE_BGPD);
+	else
+		event_add_timer(gcksd.loop, settle, NULL, SETTLE_MAX_S, &t_settled);
 }
 
 void gcks_client_reconsider(void)
 {
 	event_add_event(gcksd.loop, reconsider, NULL, 0, &t_reconsider);
-}
-
-void gcks_client_tell_ready(void)
-{
-	tell_states(false);
-}
-
-static void take_route(const Gsa__Route *route)
-{
-	struct gcks_membership *membership =
-		gcks_membership_find_identifier(&gcksd.members, route->group);
-	struct gcks_prefix prefix;
-	struct gcks_address gateway;
-
-	if (!membership || !route->prefix ||
-	    !gcks_prefix_from(&prefix, route->prefix->address.data, route->prefix->address.len,
-			      route->prefix->length))
-		return;
-	if (route->withdrawn) {
-		gcks_membership_remove_route(membership, &prefix);
-	} else {
-		if (!gcks_address_from(&gateway, route->gateway.data, route->gateway.len))
-			return;
-		if (!gcks_membership_set_route(membership, &prefix, &gateway))
-			zlog_err("GSA: group %s: out of memory: a route stays unused",
-				 membership->name);
-	}
-	gcks_client_reconsider();
-}
-
-static void take_export(const Gsa__Export *export)
-{
-	struct gcks_membership *membership =
-		gcks_membership_find_identifier(&gcksd.members, export->group);
-	struct gcks_prefix prefix;
-
-	if (!membership || !export->prefix ||
-	    !gcks_prefix_from(&prefix, export->prefix->address.data, export->prefix->address.len,
-			      export->prefix->length))
-		return;
-	if (export->withdrawn)
-		gcks_membership_remove_export(membership, &prefix);
-	else if (!gcks_membership_set_export(membership, &prefix))
-		zlog_err("GSA: group %s: out of memory: an exported prefix is not protected",
-			 membership->name);
-	gcks_client_reconsider();
 }
 
 /* ---- memberships ---- */
@@ -247,72 +256,78 @@ static const char *state_name(Gsa__MembershipState state)
 	return (size_t)state < array_size(names) ? names[state] : "unknown";
 }
 
-static const char *notify_name(uint32_t notify)
+static const char *identifier_fault(const struct gcks_membership *membership, uint32_t identifier)
 {
-	switch (notify) {
-	case 0:
-		return "";
-	case 14:
-		return " (NO_PROPOSAL_CHOSEN)";
-	case 24:
-		return " (AUTHENTICATION_FAILED)";
-	case 45:
-		return " (INVALID_GROUP_ID)";
-	case 46:
-		return " (AUTHORIZATION_FAILED)";
-	case 49:
-		return " (REGISTRATION_FAILED)";
-	default:
-		return " (error notify)";
+	const struct gcks_membership *other;
+	static char reason[160];
+
+	if (identifier && membership->configured_identifier &&
+	    identifier != membership->configured_identifier) {
+		snprintf(reason, sizeof(reason),
+			 "the key server's group has identifier %u, but %u is configured here",
+			 identifier, membership->configured_identifier);
+		return reason;
 	}
+	for (other = gcksd.members.memberships; other; other = other->next)
+		if (other != membership && identifier &&
+		    gcks_membership_identifier(other) == identifier) {
+			snprintf(reason, sizeof(reason),
+				 "the key server gives it identifier %u, which is that of group %s",
+				 identifier, other->name);
+			return reason;
+		}
+	return NULL;
+}
+
+static bool same_keys(const struct gcks_member_sa *a, const struct gcks_member_sa *b)
+{
+	return a->encryption == b->encryption && a->integrity == b->integrity &&
+	       gsa_secret_equal(&a->encryption_key, &b->encryption_key) &&
+	       gsa_secret_equal(&a->integrity_key, &b->integrity_key);
 }
 
 /* NULL, or why the GSA cannot be used; nothing has changed then. */
 static const char *take_sa(struct gcks_membership *membership, const Gsa__GroupSa *group_sa)
 {
-	const char *reason = "out of memory";
-	const struct gcks_member_sa *sa;
-	struct gsa_secret encryption = {}, integrity = {};
-	uint32_t spi = 0, identifier = group_sa->group;
-	bool changed;
+	struct gcks_member_sa *before = membership->sa, *now;
+	const char *reason = identifier_fault(membership, group_sa->group);
 
-	if (identifier && membership->configured_identifier &&
-	    identifier != membership->configured_identifier)
-		return "the key server's group has another identifier than is configured here";
-	if (membership->sa) {
-		spi = membership->sa->spi;
-		if (!gsa_secret_copy(&encryption, membership->sa->encryption_key.data,
-				     membership->sa->encryption_key.length) ||
-		    !gsa_secret_copy(&integrity, membership->sa->integrity_key.data,
-				     membership->sa->integrity_key.length)) {
-			gsa_secret_clear(&encryption);
-			return reason;
-		}
-	}
+	if (reason)
+		return reason;
+	membership->sa = NULL;
 	if (!gcks_membership_set_sa(membership, group_sa, &reason)) {
-		gsa_secret_clear(&encryption);
-		gsa_secret_clear(&integrity);
+		membership->sa = before;
 		return reason;
 	}
-	sa = membership->sa;
-	changed = spi == sa->spi && (!gsa_secret_equal(&encryption, &sa->encryption_key) ||
-				     !gsa_secret_equal(&integrity, &sa->integrity_key));
-	gsa_secret_clear(&encryption);
-	gsa_secret_clear(&integrity);
-	if (changed)
-		gcks_install_forget_spi(spi);
-	if (identifier)
-		membership->learnt_identifier = identifier;
+	now = membership->sa;
+	if (!gcks_membership_identifier(membership))
+		zlog_warn("GSA: group %s: the key server does not send the group's identifier: "
+			  "configure it (gsa member %s, identifier)",
+			  membership->name, membership->name);
+	if (before && before->spi == now->spi && !same_keys(before, now))
+		gcks_install_forget_spi(now->spi);
+	membership->sa = before;
+	gcks_membership_drop_sa(membership);
+	membership->sa = now;
 	return NULL;
 }
 
 static void set_state(struct gcks_membership *membership, const Gsa__Membership *report,
 		      Gsa__MembershipState state, uint32_t notify, const char *text)
 {
+	bool bad = state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED ||
+		   state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED ||
+		   state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_LOST;
+	const char *name = gcks_notify_name(notify);
+
 	if (membership->state != state || membership->notify != notify ||
 	    strcmp(membership->text ? membership->text : "", text) != 0)
-		zlog_info("GSA: group %s: %s%s%s%s", membership->name, state_name(state),
-			  notify_name(notify), text[0] ? ": " : "", text);
+		zlog(bad ? LOG_WARNING : LOG_INFO, "GSA: group %s: %s%s%s%s%s%s", membership->name,
+		     state_name(state), notify ? " (" : "",
+		     name     ? name
+		     : notify ? "unknown error notify"
+			      : "",
+		     notify ? ")" : "", text[0] ? ": " : "", text);
 	if (state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED &&
 	    (membership->state != state || !membership->registered_at))
 		membership->registered_at = time(NULL);
@@ -331,22 +346,31 @@ static void take_membership(const Gsa__Membership *report)
 	struct gcks_membership *membership = gcks_membership_find(&gcksd.members, report->group);
 	Gsa__MembershipState state = report->state;
 	const char *fault = NULL;
+	bool was_out;
 
-	if (!membership)
+	if (!membership || !*find_joined(membership->name))
 		return; /* left meanwhile */
+	if (state <= GSA__MEMBERSHIP_STATE__MEMBERSHIP_UNSPECIFIED ||
+	    state > GSA__MEMBERSHIP_STATE__MEMBERSHIP_LOST) {
+		zlog_warn("GSA: group %s: charon reports state %d, which gcksd does not know: "
+			  "ignored",
+			  membership->name, state);
+		return;
+	}
 	if (state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED) {
 		fault = report->group_sa ? take_sa(membership, report->group_sa)
 					 : "the key server sent no SA";
-		if (fault) {
-			zlog_warn("GSA: group %s: what the key server sent is not used: %s",
-				  membership->name, fault);
+		if (fault)
 			state = GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED;
-		}
 	}
-	if (state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED ||
-	    state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED)
-		gcks_membership_drop_sa(membership);
+	was_out = gcks_client_is_out(membership);
 	set_state(membership, report, state, report->notify, fault ? fault : report->text);
+	if (gcks_client_is_out(membership)) {
+		gcks_membership_drop_sa(membership);
+		membership->registered_at = 0;
+		if (!was_out)
+			gcks_routes_refuse(membership);
+	}
 	gcks_client_reconsider();
 }
 
@@ -360,10 +384,10 @@ void gcks_client_receive(const Gsa__Message *message)
 		gcks_install_acknowledged(message->installed);
 		break;
 	case GSA__MESSAGE__BODY_ROUTE:
-		take_route(message->route);
+		gcks_route_receive(message->route);
 		break;
 	case GSA__MESSAGE__BODY_EXPORT:
-		take_export(message->export);
+		gcks_export_receive(message->export);
 		break;
 	default:
 		break;
@@ -391,7 +415,7 @@ void gcks_client_bgpd_connected(void)
 {
 	gcks_member_mark_stale(&gcksd.members);
 	states_repeated = false;
-	tell_states(true);
+	gcks_routes_tell(true);
 }
 
 void gcks_client_bgpd_synced(void)

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The member's two files: client.c is what is wanted, client_install.c brings it into the kernel. */
+/*
+ * The member's files: client.c is what is wanted, client_install.c brings it into the kernel,
+ * client_route.c tells bgpd.
+ */
 #ifndef GCKS_CLIENT_H
 #define GCKS_CLIENT_H
 
 #include "gcks/gcksd.h"
+
+/* -- client_install.c -- */
 
 /* Plan and send; `allow_remove`: everybody has repeated what they know. */
 void gcks_install_plan(bool allow_remove);
@@ -12,13 +17,30 @@ void gcks_install_acknowledged(const Gsa__Installed *installed);
 void gcks_install_reset(void);
 /* The keys of this SPI have changed: install it again. */
 void gcks_install_forget_spi(uint32_t spi);
+bool gcks_install_is_pending(void); /* charon has still to answer */
+bool gcks_install_has_failed(void); /* something could not be installed; it is tried again */
+/* Does the kernel hold an SA of the group, perhaps from an earlier run? */
+bool gcks_install_holds_sa(const char *group);
 /* Set `ready` of all routes from what the kernel holds. */
 void gcks_install_update_ready(void);
 void gcks_install_start(void);
 
 /* -- client.c -- */
 
-/* Plan soon; and tell bgpd which routes are ready now. */
-void gcks_client_tell_ready(void);
+/* Is it configured as far as joining needs?  NULL: no. */
+bool gcks_client_is_complete(const struct gcks_membership *membership);
+/* Refused or excluded: no SA, and nothing to wait for. */
+bool gcks_client_is_out(const struct gcks_membership *membership);
+
+/* -- client_route.c -- */
+
+/* Set `ready`, and tell bgpd what has changed; with `all` everything once more. */
+void gcks_routes_tell(bool all);
+/* The membership is out: none of its routes may be used, whatever bgpd was told before. */
+void gcks_routes_refuse(struct gcks_membership *membership);
+/* Its identifier is another: bgpd will tell all routes and exports of the new one. */
+void gcks_routes_forget(struct gcks_membership *membership);
+void gcks_route_receive(const Gsa__Route *route);
+void gcks_export_receive(const Gsa__Export *export);
 
 #endif

@@ -28,6 +28,7 @@ struct request {
 };
 
 static struct request *asked, **asked_end = &asked; /* in order */
+static struct gcks_kernel_ids asked_ids;
 static uint32_t last_id;
 static struct gcks_kernel_ids in_kernel; /* acknowledged by this charon or an earlier one */
 static struct gcks_kernel_ids failed;	 /* not asked again before t_retry */
@@ -130,14 +131,6 @@ static bool send_remove(const struct gcks_kernel_id *id)
 
 /* ---- acknowledgement ---- */
 
-static bool is_asked(const struct gcks_kernel_id *id)
-{
-	for (const struct request *request = asked; request; request = request->next)
-		if (gcks_kernel_id_compare(&request->kernel_id, id) == 0)
-			return true;
-	return false;
-}
-
 static void retry(struct event *event)
 {
 	gcks_kernel_ids_clear(&failed);
@@ -150,10 +143,32 @@ static void out_of_memory(void)
 	event_add_timer(gcksd.loop, retry, NULL, RETRY_MAX_S, &t_retry);
 }
 
+static const char *describe(const struct gcks_kernel_id *id, char *buffer, size_t size)
+{
+	static const char *const actions[] = { "?", "protect", "block", "pass" };
+	static const char *const directions[] = { "?", "in", "out", "forward" };
+	char a[INET6_ADDRSTRLEN + 4], b[INET6_ADDRSTRLEN + 4];
+
+	if (id->kind == GCKS_KERNEL_SA)
+		snprintf(buffer, size, "group %s: the SA 0x%08x from %s to %s", id->group, id->spi,
+			 gcks_address_text(&id->source, a), gcks_address_text(&id->destination, b));
+	else
+		snprintf(buffer, size, "%s%s%sthe %s policy (%s) from %s to %s",
+			 id->group[0] ? "group " : "", id->group, id->group[0] ? ": " : "",
+			 actions[id->action < array_size(actions) ? id->action : 0],
+			 directions[id->direction < array_size(directions) ? id->direction : 0],
+			 gcks_prefix_text(&id->selector_source, a, sizeof(a)),
+			 gcks_prefix_text(&id->selector_destination, b, sizeof(b)));
+	return buffer;
+}
+
 static void install_failed(const struct gcks_kernel_id *id, const char *text)
 {
-	zlog_err("GSA: group %s: charon could not install %s: %s; tried again in %u s", id->group,
-		 id->kind == GCKS_KERNEL_SA ? "an SA" : "a policy", text, retry_s);
+	char what[256];
+
+	zlog_err("GSA: %s could not be installed: %s; tried again in %u s",
+		 describe(id, what, sizeof(what)), text[0] ? text : "charon does not say why",
+		 retry_s);
 	gcks_kernel_ids_remove(&gcksd.installed, id);
 	gcks_kernel_ids_remove(&in_kernel, id);
 	if (!gcks_kernel_ids_add(&failed, id))
@@ -176,6 +191,7 @@ void gcks_install_acknowledged(const Gsa__Installed *installed)
 	*at = request->next;
 	if (!*at)
 		asked_end = at;
+	gcks_kernel_ids_remove(&asked_ids, &request->kernel_id);
 	if (!installed->ok) {
 		install_failed(&request->kernel_id, installed->text);
 	} else if (!gcks_kernel_ids_add(&gcksd.installed, &request->kernel_id) ||
@@ -186,7 +202,7 @@ void gcks_install_acknowledged(const Gsa__Installed *installed)
 	}
 	XFREE(MTYPE_TMP, request);
 	if (!asked || !installed->ok)
-		gcks_client_tell_ready();
+		gcks_client_reconsider();
 }
 
 void gcks_install_reset(void)
@@ -198,6 +214,7 @@ void gcks_install_reset(void)
 		XFREE(MTYPE_TMP, asked);
 	}
 	asked_end = &asked;
+	gcks_kernel_ids_clear(&asked_ids);
 	gcks_kernel_ids_clear(&gcksd.installed);
 	gcks_kernel_ids_clear(&failed);
 	/* what the lost connection was asked to remove may still be there */
@@ -215,6 +232,25 @@ void gcks_install_forget_spi(uint32_t spi)
 		if (id.kind == GCKS_KERNEL_SA && id.spi == spi)
 			gcks_kernel_ids_remove(&gcksd.installed, &id);
 	}
+}
+
+bool gcks_install_is_pending(void)
+{
+	return asked != NULL;
+}
+
+bool gcks_install_has_failed(void)
+{
+	return failed.count != 0;
+}
+
+bool gcks_install_holds_sa(const char *group)
+{
+	for (size_t i = 0; i < in_kernel.count; i++)
+		if (in_kernel.ids[i].kind == GCKS_KERNEL_SA &&
+		    strcmp(in_kernel.ids[i].group, group) == 0)
+			return true;
+	return false;
 }
 
 void gcks_install_update_ready(void)
@@ -249,7 +285,8 @@ static void settled(struct event *event)
 
 static bool wanted(const struct gcks_desired *desired)
 {
-	return !is_asked(&desired->id) && !gcks_kernel_ids_has(&failed, &desired->id);
+	return !gcks_kernel_ids_has(&asked_ids, &desired->id) &&
+	       !gcks_kernel_ids_has(&failed, &desired->id);
 }
 
 /* Before any of it is asked for, so that it can be removed after whatever happens. */
@@ -289,6 +326,8 @@ static void ask(const struct gcks_desired *desired)
 						  : send_policy(last_id, &desired->id);
 	if (!sent)
 		return;
+	if (!gcks_kernel_ids_add(&asked_ids, &desired->id))
+		out_of_memory(); /* at worst it is asked for twice */
 	gcks_kernel_ids_remove(&removing, &desired->id);
 	request = XCALLOC(MTYPE_TMP, sizeof(*request));
 	request->id = last_id;

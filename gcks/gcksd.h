@@ -85,6 +85,12 @@ void gcks_client_charon_connected(void);
 void gcks_client_charon_synced(void);
 void gcks_client_bgpd_connected(void);
 void gcks_client_bgpd_synced(void);
+/*
+ * After a start: has charon brought back what an earlier gcksd had learnt of groups whose SAs
+ * are in the kernel (identifier, key server)?  Before that bgpd is not served, as it
+ * would take these groups for gone.  True after a minute in any case.
+ */
+bool gcks_client_settled(void);
 void gcks_client_start(void);
 
 /* -- announce.c -- */
@@ -107,8 +113,9 @@ void gcks_connected_stop(void);
  *
  * Who calls what, in this order:
  *   main.c at start   gcks_store_load(), gcks_server_start(), gcks_client_start(),
- *                     gcks_local_start(); no client is served before the configuration is read:
- *                     its Hello waits, so no message reaches server.c or client.c until then.
+ *                     gcks_local_start(); no client is served before the configuration is read
+ *                     (bgpd: and gcks_client_settled()): its Hello waits, so no message reaches
+ *                     server.c or client.c until then.
  *   main.c later      gcks_configuration_loaded(): configured = true, ..., and last
  *                     gcks_local_sync_done() for ROLE_BGPD and for ROLE_CHARON.
  *   a good Hello      state SYNC, our Hello is sent, then
@@ -149,7 +156,7 @@ const struct gcks_client_status *gcks_local_status(Gsa__Role role);
 bool gcks_local_send(Gsa__Role role, const Gsa__Message *message);
 /*
  * Our SyncDone; once a connection, more calls do nothing.  A client whose Hello waits
- * for the configuration is served now (if gcksd.configured).
+ * is served now (if it still has to wait, nothing happens).
  */
 void gcks_local_sync_done(Gsa__Role role);
 

@@ -6,8 +6,8 @@
  *       |                             |                     |
  *       +--- refused, 5 s of silence  +------- lost --------+--> AWAY
  *
- * A connection that said Hello before the configuration was read waits: nothing is sent to it, and
- * nothing more is read from it.
+ * A connection that said Hello before it may be served (the configuration is not read, or bgpd
+ * would miss groups) waits: nothing is sent to it, and nothing more is read from it.
  */
 #include <zebra.h>
 
@@ -80,6 +80,11 @@ static void read_later(struct gcks_connection *connection)
 		       &connection->t_read);
 }
 
+static bool may_serve(Gsa__Role role)
+{
+	return gcksd.configured && (role != GSA__ROLE__ROLE_BGPD || gcks_client_settled());
+}
+
 static void serve(struct gcks_connection *connection)
 {
 	Gsa__Role role = connection->role;
@@ -109,7 +114,8 @@ void gcks_local_sync_done(Gsa__Role role)
 	if (!connection || !gcksd.configured)
 		return;
 	if (!connection->served) {
-		serve(connection);
+		if (may_serve(role))
+			serve(connection);
 		return;
 	}
 	if (connection->sync_sent)
@@ -170,11 +176,12 @@ static bool take_hello(struct gcks_connection *connection, const Gsa__Hello *hel
 	strlcpy(status->software, hello->software, sizeof(status->software));
 	printable(status->software);
 	status->received++;
-	if (gcksd.configured)
+	if (may_serve(hello->role))
 		serve(connection);
 	else
-		zlog_info("GSA: %s waits until the configuration is read",
-			  gcks_role_names[hello->role]);
+		zlog_info("GSA: %s waits until %s", gcks_role_names[hello->role],
+			  gcksd.configured ? "charon has repeated which groups it is in"
+					   : "the configuration is read");
 	return true;
 }
 
