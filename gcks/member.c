@@ -306,7 +306,7 @@ static const char *check_sa(const Gsa__DataSa *data_sa)
 bool gcks_membership_set_sa(struct gcks_membership *membership, const Gsa__GroupSa *group_sa,
 			    const char **reason)
 {
-	const Gsa__DataSa *data_sa;
+	const Gsa__DataSa *data_sa = NULL;
 	struct gcks_member_sa *sa;
 	size_t encryption_length;
 

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Unit tests of gcksd's tables, planner and store: one suite a source file. */
+#ifndef TESTS_UNIT_GCKS_UNIT_H
+#define TESTS_UNIT_GCKS_UNIT_H
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gcks/member.h"
+#include "gcks/policy.h"
+#include "gcks/registration.h"
+#include "gcks/sa_table.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+Suite *gcks_policy_suite(void);
+Suite *identity_suite(void);
+Suite *kernel_id_suite(void);
+Suite *member_suite(void);
+Suite *planner_suite(void);
+Suite *planner_random_suite(void);
+Suite *registration_suite(void);
+Suite *sa_table_suite(void);
+Suite *store_suite(void);
+
+/* From text; what is wrong ends the test. */
+struct gcks_address address_of(const char *text);
+struct gcks_prefix prefix_of(const char *text);
+
+/* What a key server sends: AES-CBC-256, HMAC-SHA2-256-128, a key of this SPI's. */
+struct group_sa {
+	Gsa__GroupSa group_sa;
+	Gsa__DataSa data_sa, *list[1];
+	uint8_t key[64];
+};
+void group_sa_fill(struct group_sa *sa, uint32_t group, uint32_t spi);
+
+/* A membership with gateway and connection, registered and with an SA unless `spi` is 0. */
+struct gcks_membership *join(struct gcks_member_table *table, const char *name, uint32_t identifier,
+			     const char *gateway, uint32_t spi);
+void give_sa(struct gcks_membership *membership, uint32_t spi);
+void set_route(struct gcks_membership *membership, const char *prefix, const char *gateway);
+
+/*
+ * An id as one line: "sa 0x1000 any > 192.0.2.11", "out block 0.0.0.0/0 > 10.0.0.0/8",
+ * "out protect 10.1.0.0/24 > 10.2.0.0/24 via 192.0.2.11 > 192.0.2.12 blue".
+ */
+const char *id_text(const struct gcks_kernel_id *id, char *buffer, size_t size);
+
+#endif

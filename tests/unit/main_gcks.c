@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/unit/gcks_unit.h"
+
+int main(void)
+{
+	SRunner *runner = srunner_create(identity_suite());
+	int failed;
+
+	srunner_add_suite(runner, gcks_policy_suite());
+	srunner_add_suite(runner, registration_suite());
+	srunner_add_suite(runner, sa_table_suite());
+	srunner_add_suite(runner, kernel_id_suite());
+	srunner_add_suite(runner, member_suite());
+	srunner_add_suite(runner, planner_suite());
+	srunner_add_suite(runner, planner_random_suite());
+	srunner_add_suite(runner, store_suite());
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <netinet/in.h>
+
+#include "tests/unit/gcks_unit.h"
+
+#define PSK GSA__CREDENTIAL__CREDENTIAL_PSK
+
+static struct gcks_registrations table;
+
+static struct gcks_registration *put(uint32_t group, const char *identity, uint32_t ike_sa)
+{
+	struct gcks_address address = address_of("192.0.2.11");
+
+	return gcks_registration_put(&table, group, identity, &address, ike_sa, PSK, 1000);
+}
+
+static void clear(void)
+{
+	gcks_registrations_clear(&table);
+	ck_assert_uint_eq(table.count, 0);
+}
+
+START_TEST(one_for_each_group_and_identity)
+{
+	struct gcks_registration *entry = put(100, "site1", 7);
+
+	ck_assert_ptr_ne(put(200, "site1", 7), entry);
+	ck_assert_ptr_ne(put(100, "site2", 8), entry);
+	entry->stale = true;
+	entry->stale_until = 5;
+	ck_assert_ptr_eq(put(100, "site1", 9), entry);
+	ck_assert(!entry->stale && entry->stale_until == 0);
+	ck_assert_uint_eq(entry->ike_sa, 9);
+	ck_assert_uint_eq(table.count, 3);
+	ck_assert_uint_eq(gcks_registration_count(&table, 100), 2);
+	ck_assert_ptr_eq(gcks_registration_find_ike_sa(&table, 100, 9), entry);
+	ck_assert_ptr_null(gcks_registration_find_ike_sa(&table, 100, 7));
+	gcks_registration_remove(&table, entry);
+	ck_assert_ptr_null(gcks_registration_find(&table, 100, "site1"));
+	ck_assert_ptr_nonnull(gcks_registration_find(&table, 200, "site1"));
+	ck_assert_uint_eq(table.count, 2);
+}
+END_TEST
+
+START_TEST(ike_sas)
+{
+	put(100, "site1", 7);
+	put(200, "site1", 7);
+	put(100, "site2", 0);
+	put(100, "site3", 0);
+	gcks_registration_rekeyed(&table, 7, 8);
+	ck_assert(!gcks_registration_ike_sa_in_use(&table, 7));
+	ck_assert(gcks_registration_ike_sa_in_use(&table, 8));
+	gcks_registration_remove(&table, gcks_registration_find(&table, 100, "site1"));
+	ck_assert(gcks_registration_ike_sa_in_use(&table, 8));
+	gcks_registration_remove(&table, gcks_registration_find(&table, 200, "site1"));
+	ck_assert(!gcks_registration_ike_sa_in_use(&table, 8));
+	/* 0 is no IKE_SA, but a registration that charon does not hold */
+	gcks_registration_rekeyed(&table, 0, 9);
+	ck_assert(!gcks_registration_ike_sa_in_use(&table, 0));
+	ck_assert(!gcks_registration_ike_sa_in_use(&table, 9));
+	ck_assert_ptr_null(gcks_registration_find_ike_sa(&table, 100, 0));
+}
+END_TEST
+
+START_TEST(addresses)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct gcks_address a = address_of("192.0.2.11"), b = address_of("2001:db8::1"), none;
+
+	ck_assert_str_eq(gcks_address_text(&a, text), "192.0.2.11");
+	ck_assert_str_eq(gcks_address_text(&b, text), "2001:db8::1");
+	ck_assert(!gcks_address_equal(&a, &b));
+	ck_assert(gcks_address_equal(&a, &a));
+	ck_assert(!gcks_address_from(&none, a.octets, 5));
+	ck_assert_uint_eq(none.length, 0);
+	ck_assert(!gcks_address_from(&none, NULL, 0));
+	ck_assert_str_eq(gcks_address_text(&none, text), "-");
+}
+END_TEST
+
+Suite *registration_suite(void)
+{
+	Suite *suite = suite_create("registration");
+	TCase *tcase = tcase_create("registration");
+
+	tcase_add_checked_fixture(tcase, NULL, clear);
+	tcase_add_test(tcase, one_for_each_group_and_identity);
+	tcase_add_test(tcase, ike_sas);
+	tcase_add_test(tcase, addresses);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
