@@ -56,12 +56,13 @@ struct gsa_local_t {
 	 *			NULL if gcksd is away or silent
 	 */
 	Gsa__Message *(*ask)(gsa_local_t *this, Gsa__RegistrationRequest *request);
-	/** Stops the threads. */
 	void (*destroy)(gsa_local_t *this);
 };
 /** Starts connecting once gsa_local_start() is called, when all parts are there. */
 gsa_local_t *gsa_local_create(void);
 void gsa_local_start(gsa_local_t *local);
+/** Stops the threads, before the other parts are destroyed; nothing is sent any more. */
+void gsa_local_stop(gsa_local_t *local);
 
 /* gsa_payload.c */
 

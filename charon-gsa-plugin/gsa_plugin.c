@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* charon's gsa plugin: its parts, in their order. */
+#include "charon-gsa-plugin/gsa.h"
+
+#include <plugins/plugin.h>
+
+gsa_t gsa;
+
+METHOD(plugin_t, get_name, char *, plugin_t *this)
+{
+	return "gsa";
+}
+
+static void start(void)
+{
+	gsa.local = gsa_local_create();
+	gsa.kernel = gsa_kernel_create();
+	gsa.server = gsa_server_create();
+	gsa.member = gsa_member_create();
+}
+
+/* Nothing calls a part when it goes; a part may still send, which does nothing then. */
+static void stop(void)
+{
+	gsa_local_stop(gsa.local);
+	gsa.member->destroy(gsa.member);
+	gsa.server->destroy(gsa.server);
+	gsa.kernel->destroy(gsa.kernel);
+	gsa.local->destroy(gsa.local);
+	memset(&gsa, 0, sizeof(gsa));
+}
+
+static bool load(plugin_t *this, plugin_feature_t *feature, bool reg, void *data)
+{
+	if (!reg) {
+		message_register_exchange(GSA_REGISTRATION, NULL);
+		stop();
+		return TRUE;
+	}
+	start();
+	if (!message_register_exchange(GSA_REGISTRATION, gsa_respond_create)) {
+		DBG1(DBG_CFG, "gsa: exchange type %d is taken by another plugin",
+		     GSA_REGISTRATION);
+		stop();
+		return FALSE;
+	}
+	gsa_local_start(gsa.local);
+	return TRUE;
+}
+
+METHOD(plugin_t, get_features, int, plugin_t *this, plugin_feature_t *features[])
+{
+	static plugin_feature_t f[] = {
+		PLUGIN_CALLBACK(load, NULL),
+			PLUGIN_PROVIDE(CUSTOM, "gsa"),
+				PLUGIN_DEPENDS(HASHER, HASH_SHA256),
+				PLUGIN_SDEPEND(CUSTOM, "kernel-ipsec"),
+	};
+	*features = f;
+	return countof(f);
+}
+
+METHOD(plugin_t, destroy, void, plugin_t *this)
+{
+	free(this);
+}
+
+/* What the loader looks for. */
+plugin_t *gsa_plugin_create(void);
+
+plugin_t *gsa_plugin_create(void)
+{
+	plugin_t *this;
+
+	INIT(this,
+		.get_name = _get_name,
+		.get_features = _get_features,
+		.destroy = _destroy,
+	);
+	return this;
+}
