@@ -332,7 +332,7 @@ static void write_queue(private_gsa_local_t *this)
 				reason = strerror(errno);
 			break;
 		}
-		this->out->remove_first(this->out, NULL);
+		this->out->remove_first(this->out, (void **)&packed);
 		this->out_size -= packed->len;
 		free_packed(packed);
 	}
