@@ -1,551 +1,576 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The client of gcksd's socket (proto/README.md).
+ * The connection to gcksd.
  *
- *   away --connected, Hello sent--> greeting --gcksd's Hello--> ready --lost--> away
- *                                      \--Refused, lost--> away
+ *   DOWN --connect, Hello--> HELLO --Hello--> UP
+ *    ^                          |             |
+ *    +------- 1, 2, 4, 5 s -----+--- lost ----+
  *
- * Two threads.  One owns the socket: it connects, writes what send() queued and reads; an
- * answer goes from it to the thread that asked.  The other dispatches gcksd's messages in
- * their order, its Hello first: that starts the resynchronisation.  A handler may so take its
- * time, or send, while others wait for an answer.
+ * Two threads.  One owns the socket: it connects, reads and writes, never runs anyone else's
+ * code and so never waits long.  The other handles what was received, in its order; it may wait
+ * for an IKE_SA whose holder in turn waits for an answer, which the first one hands over.
  *
- * Only the dispatching thread makes the connection ready, so what a handler sends because of
- * a message of an earlier connection never reaches the new one.  Locks of the other parts
- * are held by those who send: nothing of theirs is called with ours locked.
+ * Nothing is removed because the connection is lost.
  */
-#include "charon-gsa-plugin/gsa_local.h"
-
-#include <collections/linked_list.h>
-#include <threading/condvar.h>
-#include <threading/mutex.h>
-#include <threading/thread.h>
+#include "charon-gsa-plugin/gsa.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-#define SOCKET_DEFAULT "/run/frr/gcksd.sock"
-#define OUTPUT_MAX     ((size_t)64 << 20) /* octets; gcksd hangs: start over */
-#define INPUT_MAX      20000		  /* messages; then gcksd has to wait */
-#define READ_BATCH     100		  /* messages, then it is the turn of writing */
-#define LOG_INTERVAL_S 60
+#include <collections/linked_list.h>
+#include <processing/jobs/callback_job.h>
+#include <threading/condvar.h>
+#include <threading/mutex.h>
+#include <threading/thread.h>
 
-/* A thread in ask(); on its stack. */
+#define SOCKET_DEFAULT	"/run/frr/gcksd.sock"
+#define RETRY_MAX_S	5U
+#define HELLO_MAX_S	10
+#define OUT_MAX		(32 * 1024 * 1024) /* octets; gcksd hangs: drop the connection */
+#define IN_MAX		100000		   /* messages; then reading waits for the handlers */
+#define READ_BATCH	100
+#define LOG_INTERVAL_S	60
+#define REASON_SIZE	256
+
+typedef enum { DOWN, HELLO, UP } link_state_t;
+
+/* A thread that waits for an answer; lives on its stack. */
 typedef struct {
 	uint32_t request;
-	bool done;
-	Gsa__Message *answer;
+	bool over;
+	Gsa__Message *reply;
 } question_t;
+
+/* For the handling thread. */
+typedef struct {
+	Gsa__Message *message; /* NULL: gcksd has said Hello */
+	uint32_t generation;
+} received_t;
 
 typedef struct {
 	gsa_local_t public;
 	char *path;
-	int wake; /* eventfd: output, room for input, stop */
-	thread_t *transport, *dispatcher;
-	mutex_t *mutex;
-	/* of the socket's thread only */
-	int fd;
-	bool greeted;			  /* gcksd's Hello came */
-	char reason[GSA_REASON_MAX];	  /* why it is away, as logged */
-	/* the rest with the mutex */
-	condvar_t *arrived, *answered;
-	linked_list_t *input;	  /* Gsa__Message */
-	linked_list_t *output;	  /* gsa_packet_t */
-	linked_list_t *questions; /* question_t */
-	size_t output_size;
+	int wake; /* eventfd: look at `out` and `stopped` */
+	thread_t *socket_thread, *handler_thread;
+
+	mutex_t *mutex; /* for all below */
+	condvar_t *handler_wake, *answered;
+	bool stopped;
+	link_state_t state;
+	uint32_t generation; /* of the connection */
+	linked_list_t *out;  /* chunk_t * */
+	size_t out_size;
+	bool overflow;
+	linked_list_t *in;	  /* received_t * */
+	linked_list_t *questions; /* question_t * */
 	uint32_t last_request;
-	bool ready, overflow, stop;
-	time_t drop_logged;
-	uint32_t dropped;
+
+	/* the socket's thread only */
+	int fd;
+	uint8_t *buffer;
+	u_int retry_s;
+	time_t since, dropped_logged;
+	char logged[REASON_SIZE];
 } private_gsa_local_t;
 
-static void wake_transport(private_gsa_local_t *this)
+static void wake_socket(private_gsa_local_t *this)
 {
-	/* fails only if the counter is full: then it is awake */
-	(void)!eventfd_write(this->wake, 1);
+	uint64_t one = 1;
+
+	/* fails only if it is set already */
+	if (write(this->wake, &one, sizeof(one)) < 0)
+		return;
 }
 
-static bool is_stopped(private_gsa_local_t *this)
-{
-	bool stop;
+/* ---- queues; the mutex is held ---- */
 
-	this->mutex->lock(this->mutex);
-	stop = this->stop;
-	this->mutex->unlock(this->mutex);
-	return stop;
+static void free_packed(chunk_t *packed)
+{
+	chunk_clear(packed);
+	free(packed);
 }
 
-/* Drops are logged once in a while, with how many there were meanwhile. */
-static void log_dropped(private_gsa_local_t *this, const char *name, const char *reason)
+static void free_received(received_t *received)
 {
-	time_t now = time_monotonic(NULL);
-	uint32_t dropped;
-	bool log;
-
-	this->mutex->lock(this->mutex);
-	dropped = ++this->dropped;
-	log = !this->drop_logged || now - this->drop_logged >= LOG_INTERVAL_S;
-	if (log) {
-		this->drop_logged = now;
-		this->dropped = 0;
-	}
-	this->mutex->unlock(this->mutex);
-	if (log)
-		DBG1(DBG_CFG, "gsa: dropped a message of gcksd (%s): %s; %u dropped since the last "
-		     "such line", name, reason, dropped);
+	gsa_message_free(received->message);
+	free(received);
 }
 
-/* ---- sending ---- */
-
-/* FALSE: there is no room.  With the mutex; takes the packet then. */
-static bool queue_packet(private_gsa_local_t *this, gsa_packet_t *packet)
+static void clear_queues(private_gsa_local_t *this)
 {
-	if (this->output_size + packet->length > OUTPUT_MAX)
+	question_t *question;
+	received_t *received;
+	chunk_t *packed;
+
+	while (this->out->remove_first(this->out, (void **)&packed) == SUCCESS)
+		free_packed(packed);
+	this->out_size = 0;
+	this->overflow = FALSE;
+	while (this->in->remove_first(this->in, (void **)&received) == SUCCESS)
+		free_received(received);
+	while (this->questions->remove_first(this->questions, (void **)&question) == SUCCESS)
+		question->over = TRUE;
+	this->answered->broadcast(this->answered);
+}
+
+static bool enqueue(private_gsa_local_t *this, const Gsa__Message *message)
+{
+	size_t size = gsa__message__get_packed_size(message);
+	chunk_t *packed;
+
+	if (size > GSA_MESSAGE_MAX) {
+		DBG1(DBG_CFG, "gsa: a message for gcksd of %zu octets is too long, not sent", size);
 		return FALSE;
-	this->output->insert_last(this->output, packet);
-	this->output_size += packet->length;
+	}
+	if (this->overflow || this->out_size + size > OUT_MAX) {
+		this->overflow = TRUE;
+		wake_socket(this);
+		return FALSE;
+	}
+	INIT(packed);
+	*packed = chunk_alloc(size);
+	packed->len = gsa_message_pack(message, packed->ptr);
+	this->out_size += size;
+	this->out->insert_last(this->out, packed);
+	wake_socket(this);
 	return TRUE;
 }
 
+static void hand_over(private_gsa_local_t *this, Gsa__Message *message)
+{
+	received_t *received;
+
+	INIT(received, .message = message, .generation = this->generation);
+	this->in->insert_last(this->in, received);
+	this->handler_wake->signal(this->handler_wake);
+}
+
+/* ---- what other threads call ---- */
+
 METHOD(gsa_local_t, send_, bool, private_gsa_local_t *this, Gsa__Message *message)
 {
-	gsa_packet_t *packet = gsa_packet_create(message);
-	bool sent = FALSE;
+	bool sent;
 
-	if (!packet) {
-		DBG1(DBG_CFG, "gsa: a message for gcksd (%s) is longer than the local protocol "
-		     "allows and was not sent", gsa_message_name(message));
-		return FALSE;
-	}
 	this->mutex->lock(this->mutex);
-	if (this->ready && !this->overflow) {
-		sent = queue_packet(this, packet);
-		this->overflow = !sent;
-		wake_transport(this);
-	}
+	sent = this->state == UP && !this->stopped && enqueue(this, message);
 	this->mutex->unlock(this->mutex);
-	if (sent)
-		DBG2(DBG_CFG, "gsa: to gcksd: %s", gsa_message_name(message));
-	else
-		gsa_packet_destroy(packet);
 	return sent;
 }
 
 METHOD(gsa_local_t, ask, Gsa__Message *, private_gsa_local_t *this,
-       Gsa__RegistrationRequest *request)
+	Gsa__RegistrationRequest *request)
 {
 	Gsa__Message message = GSA__MESSAGE__INIT;
 	question_t question = {};
-	timeval_t end;
-	bool sent;
+	timeval_t until;
 
 	message.body_case = GSA__MESSAGE__BODY_REGISTRATION_REQUEST;
 	message.registration_request = request;
-	this->mutex->lock(this->mutex);
-	request->request = question.request = ++this->last_request;
-	this->questions->insert_last(this->questions, &question);
-	this->mutex->unlock(this->mutex);
-
-	time_monotonic(&end);
-	timeval_add_ms(&end, GSA_REPLY_TIMEOUT_MS);
-	sent = send_(this, &message);
+	time_monotonic(&until);
+	timeval_add_ms(&until, GSA_REPLY_TIMEOUT_MS);
 
 	this->mutex->lock(this->mutex);
-	while (sent && !question.done)
-		if (this->answered->timed_wait_abs(this->answered, this->mutex, end))
-			break;
-	this->questions->remove(this->questions, &question, NULL);
-	this->mutex->unlock(this->mutex);
-	return question.answer;
-}
-
-/* ---- receiving ---- */
-
-/* NULL: it has taken the message; else why it is dropped. */
-static const char *answer_question(private_gsa_local_t *this, Gsa__Message *message)
-{
-	const char *reason = "nobody waits for this answer (any more)";
-	enumerator_t *enumerator;
-	question_t *question;
-
-	this->mutex->lock(this->mutex);
-	enumerator = this->questions->create_enumerator(this->questions);
-	while (reason && enumerator->enumerate(enumerator, &question)) {
-		if (question->done || question->request != message->registration_reply->request)
-			continue;
-		question->answer = message;
-		question->done = TRUE;
-		reason = NULL;
-	}
-	enumerator->destroy(enumerator);
-	this->answered->broadcast(this->answered);
-	this->mutex->unlock(this->mutex);
-	return reason;
-}
-
-static void queue_input(private_gsa_local_t *this, Gsa__Message *message)
-{
-	this->mutex->lock(this->mutex);
-	this->input->insert_last(this->input, message);
-	this->arrived->signal(this->arrived);
-	this->mutex->unlock(this->mutex);
-}
-
-/* The first message; taken if it is accepted.  FALSE: lost, for the reason. */
-static bool take_hello(private_gsa_local_t *this, Gsa__Message *message, char *reason)
-{
-	const Gsa__Hello *hello = message->hello;
-
-	if (message->body_case != GSA__MESSAGE__BODY_HELLO) {
-		snprintf(reason, GSA_REASON_MAX, "its first message was not Hello");
-		return FALSE;
-	}
-	if (hello->version != GSA_PROTOCOL_VERSION || hello->role != GSA__ROLE__ROLE_GCKSD) {
-		snprintf(reason, GSA_REASON_MAX,
-			 "it speaks version %u of the local protocol as role %d, charon's plugin "
-			 "version %d with gcksd", hello->version, (int)hello->role,
-			 GSA_PROTOCOL_VERSION);
-		return FALSE;
-	}
-	this->greeted = TRUE;
-	queue_input(this, message);
-	return TRUE;
-}
-
-/* Takes the message.  FALSE: the connection is lost, for the reason. */
-static bool receive(private_gsa_local_t *this, Gsa__Message *message, char *reason)
-{
-	const char *name = gsa_message_name(message), *dropped;
-
-	DBG2(DBG_CFG, "gsa: from gcksd: %s", name);
-	if (message->body_case == GSA__MESSAGE__BODY_REFUSED) {
-		snprintf(reason, GSA_REASON_MAX, "it refuses charon: %s", message->refused->reason);
-		gsa_message_free(message);
-		return FALSE;
-	}
-	if (!this->greeted) {
-		if (take_hello(this, message, reason))
-			return TRUE;
-		gsa_message_free(message);
-		return FALSE;
-	}
-	if (message->body_case == GSA__MESSAGE__BODY_REGISTRATION_REPLY) {
-		dropped = answer_question(this, message);
-	} else if (message->body_case == GSA__MESSAGE__BODY_HELLO) {
-		dropped = "Hello for the second time";
-	} else {
-		queue_input(this, message);
-		return TRUE;
-	}
-	if (dropped) {
-		log_dropped(this, name, dropped);
-		gsa_message_free(message);
-	}
-	return TRUE;
-}
-
-static bool has_room(private_gsa_local_t *this)
-{
-	bool room;
-
-	this->mutex->lock(this->mutex);
-	room = this->input->get_count(this->input) < INPUT_MAX;
-	this->mutex->unlock(this->mutex);
-	return room;
-}
-
-static bool read_socket(private_gsa_local_t *this, uint8_t *data, char *reason)
-{
-	for (int i = 0; i < READ_BATCH && has_room(this); i++) {
-		const char *fault;
-		Gsa__Message *message;
-		ssize_t length;
-
-		fault = gsa_socket_receive(this->fd, data, &length);
-		if (fault) {
-			snprintf(reason, GSA_REASON_MAX, "%s", fault);
-			return FALSE;
+	question.request = request->request = ++this->last_request;
+	if (this->state == UP && !this->stopped && enqueue(this, &message)) {
+		this->questions->insert_last(this->questions, &question);
+		while (!question.over) {
+			if (this->answered->timed_wait_abs(this->answered, this->mutex, until))
+				break;
 		}
-		if (length < 0)
-			return TRUE;
-		message = gsa_message_unpack(data, length, &fault);
-		gsa_wipe(data, min(length, GSA_MESSAGE_MAX));
-		if (!message)
-			log_dropped(this, "not readable", fault);
-		else if (!receive(this, message, reason))
-			return FALSE;
+		if (!question.over)
+			this->questions->remove(this->questions, &question, NULL);
 	}
-	return TRUE;
+	this->mutex->unlock(this->mutex);
+	return question.reply;
+}
+
+/* ---- the handling thread ---- */
+
+/* SyncDone speaks for what was repeated on the same connection. */
+static void resynchronise(private_gsa_local_t *this, uint32_t generation)
+{
+	Gsa__Message message = GSA__MESSAGE__INIT;
+	Gsa__SyncDone done = GSA__SYNC_DONE__INIT;
+
+	gsa.member->mark(gsa.member);
+	gsa.server->repeat(gsa.server);
+	gsa.member->repeat(gsa.member);
+	message.body_case = GSA__MESSAGE__BODY_SYNC_DONE;
+	message.sync_done = &done;
+	this->mutex->lock(this->mutex);
+	if (this->state == UP && this->generation == generation && !this->stopped)
+		enqueue(this, &message);
+	this->mutex->unlock(this->mutex);
+}
+
+static void handle(private_gsa_local_t *this, received_t *received)
+{
+	const Gsa__Message *message = received->message;
+
+	if (!message)
+		resynchronise(this, received->generation);
+	else if (message->body_case == GSA__MESSAGE__BODY_SYNC_DONE)
+		gsa.member->sweep(gsa.member);
+	else if (!gsa.kernel->handle(gsa.kernel, message) &&
+		 !gsa.member->handle(gsa.member, message) &&
+		 !gsa.server->handle(gsa.server, message))
+		DBG1(DBG_CFG, "gsa: dropped a message of gcksd: type %d is not for charon",
+		     message->body_case);
+}
+
+static void *handler_main(private_gsa_local_t *this)
+{
+	received_t *received;
+
+	this->mutex->lock(this->mutex);
+	while (!this->stopped) {
+		if (this->in->remove_first(this->in, (void **)&received) != SUCCESS) {
+			this->handler_wake->wait(this->handler_wake, this->mutex);
+			continue;
+		}
+		if (this->in->get_count(this->in) == IN_MAX - 1)
+			wake_socket(this);
+		this->mutex->unlock(this->mutex);
+		handle(this, received);
+		free_received(received);
+		this->mutex->lock(this->mutex);
+	}
+	this->mutex->unlock(this->mutex);
+	return NULL;
 }
 
 /* ---- the socket's thread ---- */
 
-static bool write_socket(private_gsa_local_t *this, char *reason)
+static void lost(private_gsa_local_t *this, const char *reason)
 {
-	bool full = FALSE, overflow = FALSE;
-	const char *fault = NULL;
-	gsa_packet_t *packet;
-
-	/* only this thread takes packets out */
-	while (!full && !fault) {
-		this->mutex->lock(this->mutex);
-		overflow = this->overflow;
-		if (this->output->get_first(this->output, (void **)&packet) != SUCCESS)
-			packet = NULL;
-		this->mutex->unlock(this->mutex);
-		if (!packet || overflow)
-			break;
-		fault = gsa_socket_send(this->fd, packet, &full);
-		if (full || fault)
-			break;
-		this->mutex->lock(this->mutex);
-		this->output->remove_first(this->output, (void **)&packet);
-		this->output_size -= packet->length;
-		this->mutex->unlock(this->mutex);
-		gsa_packet_destroy(packet);
-	}
-	if (overflow)
-		fault = "it does not read its socket";
-	if (fault)
-		snprintf(reason, GSA_REASON_MAX, "%s", fault);
-	return !fault;
-}
-
-static bool has_output(private_gsa_local_t *this)
-{
-	bool output;
-
+	if (this->fd >= 0)
+		close(this->fd);
+	this->fd = -1;
 	this->mutex->lock(this->mutex);
-	output = this->output->get_count(this->output) != 0;
+	this->state = DOWN;
+	this->generation++;
+	clear_queues(this);
 	this->mutex->unlock(this->mutex);
-	return output;
-}
-
-/* Until it is lost, which gives the reason, or the plugin is unloaded. */
-static void serve(private_gsa_local_t *this, uint8_t *data, char *reason)
-{
-	bool alive = TRUE;
-
-	while (alive && !is_stopped(this)) {
-		bool room = has_room(this);
-		struct pollfd fds[] = {
-			{ .fd = this->wake, .events = POLLIN },
-			{ .fd = this->fd,
-			  .events = (room ? POLLIN : 0) | (has_output(this) ? POLLOUT : 0) },
-		};
-		eventfd_t count;
-
-		if (poll(fds, countof(fds), -1) < 0)
-			continue; /* interrupted */
-		if (fds[0].revents)
-			eventfd_read(this->wake, &count);
-		/* read first: gcksd says why before it closes */
-		if (room && fds[1].revents & (POLLIN | POLLHUP | POLLERR)) {
-			alive = read_socket(this, data, reason);
-		} else if (fds[1].revents & (POLLHUP | POLLERR)) {
-			snprintf(reason, GSA_REASON_MAX, "it was closed");
-			alive = FALSE;
-		}
-		alive = alive && write_socket(this, reason);
+	if (!streq(this->logged, reason)) {
+		DBG1(DBG_CFG, "gsa: connection to gcksd is lost: %s; groups stay as they are",
+		     reason);
+		snprintf(this->logged, sizeof(this->logged), "%s", reason);
 	}
-	if (alive)
-		write_socket(this, reason); /* a last try */
 }
 
-/* What gcksd gets first; before that nothing else is sent. */
-static void queue_hello(private_gsa_local_t *this)
+static void say_hello(private_gsa_local_t *this)
 {
 	Gsa__Message message = GSA__MESSAGE__INIT;
 	Gsa__Hello hello = GSA__HELLO__INIT;
 
 	hello.version = GSA_PROTOCOL_VERSION;
 	hello.role = GSA__ROLE__ROLE_CHARON;
-	hello.software = "charon " VERSION ", gsa " GSA_VERSION;
+	hello.software = "charon gsa " GSA_VERSION;
 	message.body_case = GSA__MESSAGE__BODY_HELLO;
 	message.hello = &hello;
 	this->mutex->lock(this->mutex);
-	queue_packet(this, gsa_packet_create(&message));
+	this->state = HELLO;
+	enqueue(this, &message);
 	this->mutex->unlock(this->mutex);
+	this->since = time_monotonic(NULL);
 }
 
-/* All that belonged to the connection is void; gcksd gets and says it again. */
-static void disconnect(private_gsa_local_t *this)
+/* Who listens: root, or whom the socket belongs to. */
+static bool trusted(private_gsa_local_t *this)
+{
+	struct ucred peer;
+	struct stat info;
+	socklen_t length = sizeof(peer);
+
+	return getsockopt(this->fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 &&
+	       (peer.uid == 0 || (stat(this->path, &info) == 0 && peer.uid == info.st_uid));
+}
+
+static void connect_now(private_gsa_local_t *this)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char reason[REASON_SIZE];
+
+	if (snprintf(address.sun_path, sizeof(address.sun_path), "%s", this->path) >=
+	    (int)sizeof(address.sun_path)) {
+		lost(this, "charon.plugins.gsa.socket is too long for a socket's name");
+		return;
+	}
+	/* not blocking: connect() fails with EAGAIN if gcksd's backlog is full */
+	this->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (this->fd < 0 ||
+	    connect(this->fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		snprintf(reason, sizeof(reason), "%s: %s", this->path, strerror(errno));
+		lost(this, reason);
+		return;
+	}
+	if (!trusted(this)) {
+		lost(this, "its socket is served by neither root nor the socket's owner");
+		return;
+	}
+	say_hello(this);
+}
+
+static void write_queue(private_gsa_local_t *this)
+{
+	const char *reason = NULL;
+	chunk_t *packed;
+
+	this->mutex->lock(this->mutex);
+	if (this->overflow)
+		reason = "it does not read its socket";
+	while (!reason && this->out->get_first(this->out, (void **)&packed) == SUCCESS) {
+		if (send(this->fd, packed->ptr, packed->len, MSG_NOSIGNAL) < 0) {
+			if (errno == EINTR)
+				continue;
+			if (errno != EAGAIN)
+				reason = strerror(errno);
+			break;
+		}
+		this->out->remove_first(this->out, (void **)&packed);
+		this->out_size -= packed->len;
+		free_packed(packed);
+	}
+	this->mutex->unlock(this->mutex);
+	if (reason)
+		lost(this, reason);
+}
+
+static void dropped(private_gsa_local_t *this, const char *reason)
+{
+	time_t now = time_monotonic(NULL);
+
+	if (this->dropped_logged && now - this->dropped_logged < LOG_INTERVAL_S)
+		return;
+	this->dropped_logged = now;
+	DBG1(DBG_CFG, "gsa: dropped a message of gcksd: %s", reason);
+}
+
+static void take_reply(private_gsa_local_t *this, Gsa__Message *message)
 {
 	enumerator_t *enumerator;
 	question_t *question;
-	gsa_packet_t *packet;
-	Gsa__Message *message;
 
-	close(this->fd);
-	this->fd = -1;
-	this->greeted = FALSE;
 	this->mutex->lock(this->mutex);
-	this->ready = this->overflow = FALSE;
-	while (this->output->remove_first(this->output, (void **)&packet) == SUCCESS)
-		gsa_packet_destroy(packet);
-	this->output_size = 0;
-	while (this->input->remove_first(this->input, (void **)&message) == SUCCESS)
-		gsa_message_free(message);
 	enumerator = this->questions->create_enumerator(this->questions);
-	while (enumerator->enumerate(enumerator, &question))
-		question->done = TRUE;
+	while (enumerator->enumerate(enumerator, &question)) {
+		if (question->request != message->registration_reply->request)
+			continue;
+		this->questions->remove_at(this->questions, enumerator);
+		question->reply = message;
+		question->over = TRUE;
+		message = NULL;
+		this->answered->broadcast(this->answered);
+		break;
+	}
 	enumerator->destroy(enumerator);
-	this->answered->broadcast(this->answered);
 	this->mutex->unlock(this->mutex);
-}
-
-static void pause_ms(private_gsa_local_t *this, uint32_t delay_ms)
-{
-	struct pollfd wake = { .fd = this->wake, .events = POLLIN };
-	timeval_t now, end;
-	eventfd_t count;
-
-	time_monotonic(&end);
-	timeval_add_ms(&end, delay_ms);
-	for (time_monotonic(&now); timercmp(&now, &end, <) && !is_stopped(this);
-	     time_monotonic(&now)) {
-		timeval_t left;
-
-		timersub(&end, &now, &left);
-		if (poll(&wake, 1, left.tv_sec * 1000 + left.tv_usec / 1000 + 1) > 0)
-			eventfd_read(this->wake, &count);
+	if (message) {
+		dropped(this, "an answer came too late, or to no question");
+		gsa_message_free(message);
 	}
 }
 
-/* A reason is logged once, until it changes or gcksd was there. */
-static void log_away(private_gsa_local_t *this, bool was_ready, const char *reason)
+static void take_hello(private_gsa_local_t *this, const Gsa__Hello *hello)
 {
-	if (was_ready)
-		DBG1(DBG_CFG, "gsa: the connection to gcksd at %s is lost: %s; registrations, "
-		     "memberships and SAs stay as they are, trying to connect again", this->path,
-		     reason);
-	else if (!streq(this->reason, reason))
-		DBG1(DBG_CFG, "gsa: no connection to gcksd at %s: %s; trying again", this->path,
-		     reason);
-	snprintf(this->reason, sizeof(this->reason), "%s", reason);
+	char reason[REASON_SIZE];
+
+	if (hello->version != GSA_PROTOCOL_VERSION || hello->role != GSA__ROLE__ROLE_GCKSD) {
+		snprintf(reason, sizeof(reason),
+			 "it speaks version %u of the local protocol as role %d, not version %d as gcksd",
+			 hello->version, hello->role, GSA_PROTOCOL_VERSION);
+		lost(this, reason);
+		return;
+	}
+	this->retry_s = 1;
+	this->logged[0] = '\0';
+	DBG1(DBG_CFG, "gsa: connected to gcksd");
+	this->mutex->lock(this->mutex);
+	this->state = UP;
+	hand_over(this, NULL);
+	this->mutex->unlock(this->mutex);
 }
 
-static void *transport(private_gsa_local_t *this)
+/* Adopts the message. */
+static void take(private_gsa_local_t *this, Gsa__Message *message)
 {
-	static const uint32_t delays_ms[] = { 1000, 2000, 4000, 5000 };
-	uint8_t *data = malloc(GSA_MESSAGE_MAX);
-	size_t attempt = 0;
+	char reason[REASON_SIZE];
+
+	switch (message->body_case) {
+	case GSA__MESSAGE__BODY_REFUSED:
+		snprintf(reason, sizeof(reason), "refused: %s", message->refused->reason);
+		gsa_message_free(message);
+		lost(this, reason);
+		return;
+	case GSA__MESSAGE__BODY_HELLO:
+		if (this->state == HELLO)
+			take_hello(this, message->hello);
+		else
+			dropped(this, "Hello once more");
+		gsa_message_free(message);
+		return;
+	default:
+		break;
+	}
+	if (this->state != UP) {
+		dropped(this, "it came before Hello");
+		gsa_message_free(message);
+	} else if (message->body_case == GSA__MESSAGE__BODY_REGISTRATION_REPLY) {
+		take_reply(this, message);
+	} else {
+		this->mutex->lock(this->mutex);
+		hand_over(this, message);
+		this->mutex->unlock(this->mutex);
+	}
+}
+
+static void read_socket(private_gsa_local_t *this)
+{
+	Gsa__Message *message;
+	const char *reason;
+	ssize_t length;
+	int i;
+
+	for (i = 0; i < READ_BATCH && this->fd >= 0; i++) {
+		length = recv(this->fd, this->buffer, GSA_MESSAGE_MAX + 1, MSG_DONTWAIT);
+		if (length < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (length <= 0) {
+			lost(this, length ? strerror(errno) : "it closed the connection");
+			return;
+		}
+		message = gsa_message_unpack(this->buffer, length, &reason);
+		gsa_wipe(this->buffer, length);
+		if (message)
+			take(this, message);
+		else
+			dropped(this, reason);
+	}
+}
+
+/* Until something happens, or it is time to connect (again). */
+static void wait_socket(private_gsa_local_t *this, int timeout_ms)
+{
+	struct pollfd fds[] = {
+		{ .fd = this->wake, .events = POLLIN },
+		{ .fd = this->fd },
+	};
+	uint64_t count;
+
+	this->mutex->lock(this->mutex);
+	if (this->in->get_count(this->in) < IN_MAX)
+		fds[1].events |= POLLIN;
+	if (this->out->get_count(this->out))
+		fds[1].events |= POLLOUT;
+	this->mutex->unlock(this->mutex);
+	if (poll(fds, this->fd >= 0 ? 2 : 1, timeout_ms) <= 0)
+		return;
+	if (fds[0].revents && read(this->wake, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		DBG1(DBG_CFG, "gsa: eventfd: %s", strerror(errno));
+	if (this->fd >= 0 && fds[1].revents & (POLLIN | POLLHUP | POLLERR))
+		read_socket(this);
+}
+
+static bool is_stopped(private_gsa_local_t *this)
+{
+	bool stopped;
+
+	this->mutex->lock(this->mutex);
+	stopped = this->stopped;
+	this->mutex->unlock(this->mutex);
+	return stopped;
+}
+
+static void *socket_main(private_gsa_local_t *this)
+{
+	time_t next = 0, now;
 
 	while (!is_stopped(this)) {
-		char reason[GSA_REASON_MAX] = "";
-		bool greeted = FALSE;
-
-		this->fd = gsa_socket_connect(this->path, reason);
-		if (this->fd >= 0) {
-			queue_hello(this);
-			serve(this, data, reason);
-			greeted = this->greeted;
-			disconnect(this);
+		now = time_monotonic(NULL);
+		if (this->fd < 0 && now >= next) {
+			connect_now(this);
+			next = now + this->retry_s;
+			this->retry_s = min(this->retry_s * 2, RETRY_MAX_S);
 		}
-		if (is_stopped(this))
-			break;
-		log_away(this, greeted, reason);
-		if (greeted)
-			attempt = 0;
-		pause_ms(this, delays_ms[attempt]);
-		if (attempt < countof(delays_ms) - 1)
-			attempt++;
-	}
-	gsa_wipe(data, GSA_MESSAGE_MAX);
-	free(data);
-	return NULL;
-}
-
-/* ---- the dispatching thread ---- */
-
-static void send_sync_done(private_gsa_local_t *this)
-{
-	Gsa__Message message = GSA__MESSAGE__INIT;
-	Gsa__SyncDone done = GSA__SYNC_DONE__INIT;
-
-	message.body_case = GSA__MESSAGE__BODY_SYNC_DONE;
-	message.sync_done = &done;
-	send_(this, &message);
-}
-
-static void dispatch(private_gsa_local_t *this, const Gsa__Message *message)
-{
-	switch (message->body_case) {
-	case GSA__MESSAGE__BODY_HELLO:
-		DBG1(DBG_CFG, "gsa: connected to gcksd at %s: %s", this->path,
-		     message->hello->software);
-		gsa.member->mark(gsa.member);
-		gsa.server->repeat(gsa.server);
-		gsa.member->repeat(gsa.member);
-		send_sync_done(this);
-		break;
-	case GSA__MESSAGE__BODY_SYNC_DONE:
-		gsa.member->sweep(gsa.member);
-		break;
-	default:
-		if (!gsa.server->handle(gsa.server, message) &&
-		    !gsa.member->handle(gsa.member, message) &&
-		    !gsa.kernel->handle(gsa.kernel, message))
-			log_dropped(this, gsa_message_name(message),
-				    "not a message that charon gets");
-	}
-}
-
-/* Waits; NULL: the plugin is unloaded. */
-static Gsa__Message *next_message(private_gsa_local_t *this)
-{
-	Gsa__Message *message = NULL;
-
-	this->mutex->lock(this->mutex);
-	while (!this->stop &&
-	       this->input->remove_first(this->input, (void **)&message) != SUCCESS)
-		this->arrived->wait(this->arrived, this->mutex);
-	if (message && message->body_case == GSA__MESSAGE__BODY_HELLO)
-		this->ready = TRUE;
-	if (this->input->get_count(this->input) == INPUT_MAX - 1)
-		wake_transport(this);
-	this->mutex->unlock(this->mutex);
-	return message;
-}
-
-static void *dispatcher(private_gsa_local_t *this)
-{
-	Gsa__Message *message;
-
-	while ((message = next_message(this))) {
-		dispatch(this, message);
-		gsa_message_free(message);
+		if (this->fd >= 0)
+			write_queue(this);
+		if (this->fd >= 0 && this->state == HELLO && now - this->since > HELLO_MAX_S)
+			lost(this, "it does not say Hello");
+		/* a lost connection is not tried again at once */
+		if (this->fd < 0 && next <= now)
+			next = now + 1;
+		wait_socket(this, this->state == UP ? -1 : 500);
 	}
 	return NULL;
 }
 
 /* ---- life ---- */
 
-METHOD(gsa_local_t, destroy, void, private_gsa_local_t *this)
+/*
+ * In a worker: workers run once charon has given up its privileges, and capabilities belong to
+ * a thread and those that it creates.
+ */
+static job_requeue_t start_threads(private_gsa_local_t *this)
 {
-	Gsa__Message *message;
+	this->mutex->lock(this->mutex);
+	if (!this->stopped) {
+		this->handler_thread = thread_create((thread_main_t)handler_main, this);
+		this->socket_thread = thread_create((thread_main_t)socket_main, this);
+	}
+	this->mutex->unlock(this->mutex);
+	return JOB_REQUEUE_NONE;
+}
+
+void gsa_local_start(gsa_local_t *local)
+{
+	lib->processor->queue_job(lib->processor,
+				  (job_t *)callback_job_create_with_prio(
+					  (callback_job_cb_t)start_threads, local, NULL, NULL,
+					  JOB_PRIO_CRITICAL));
+}
+
+void gsa_local_stop(gsa_local_t *local)
+{
+	private_gsa_local_t *this = (private_gsa_local_t *)local;
+	thread_t *socket_thread, *handler_thread;
 
 	this->mutex->lock(this->mutex);
-	this->stop = TRUE;
-	this->arrived->broadcast(this->arrived);
+	this->stopped = TRUE;
+	socket_thread = this->socket_thread;
+	handler_thread = this->handler_thread;
+	this->socket_thread = this->handler_thread = NULL;
+	clear_queues(this);
+	this->handler_wake->broadcast(this->handler_wake);
 	this->mutex->unlock(this->mutex);
-	wake_transport(this);
-	if (this->dispatcher)
-		this->dispatcher->join(this->dispatcher);
-	if (this->transport)
-		this->transport->join(this->transport);
-	while (this->input->remove_first(this->input, (void **)&message) == SUCCESS)
-		gsa_message_free(message);
-	this->input->destroy(this->input);
-	this->output->destroy_function(this->output, (void *)gsa_packet_destroy);
-	this->questions->destroy(this->questions);
-	this->arrived->destroy(this->arrived);
-	this->answered->destroy(this->answered);
-	this->mutex->destroy(this->mutex);
+	wake_socket(this);
+	if (socket_thread)
+		socket_thread->join(socket_thread);
+	if (handler_thread)
+		handler_thread->join(handler_thread);
+}
+
+METHOD(gsa_local_t, destroy, void, private_gsa_local_t *this)
+{
+	gsa_local_stop(&this->public);
+	this->mutex->lock(this->mutex);
+	clear_queues(this);
+	this->mutex->unlock(this->mutex);
+	if (this->fd >= 0)
+		close(this->fd);
 	if (this->wake >= 0)
 		close(this->wake);
+	this->out->destroy(this->out);
+	this->in->destroy(this->in);
+	this->questions->destroy(this->questions);
+	this->answered->destroy(this->answered);
+	this->handler_wake->destroy(this->handler_wake);
+	this->mutex->destroy(this->mutex);
+	free(this->buffer);
 	free(this->path);
 	free(this);
 }
@@ -562,29 +587,16 @@ gsa_local_t *gsa_local_create(void)
 		},
 		.path = strdup(lib->settings->get_str(lib->settings, "%s.plugins.gsa.socket",
 						      SOCKET_DEFAULT, lib->ns)),
-		.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-		.fd = -1,
+		.wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
 		.mutex = mutex_create(MUTEX_TYPE_DEFAULT),
-		.arrived = condvar_create(CONDVAR_TYPE_DEFAULT),
+		.handler_wake = condvar_create(CONDVAR_TYPE_DEFAULT),
 		.answered = condvar_create(CONDVAR_TYPE_DEFAULT),
-		.input = linked_list_create(),
-		.output = linked_list_create(),
+		.out = linked_list_create(),
+		.in = linked_list_create(),
 		.questions = linked_list_create(),
+		.fd = -1,
+		.buffer = malloc(GSA_MESSAGE_MAX + 1),
+		.retry_s = 1,
 	);
-	if (this->wake < 0) {
-		DBG1(DBG_CFG, "gsa: cannot create an eventfd: %s", strerror(errno));
-		_destroy(this);
-		return NULL;
-	}
 	return &this->public;
-}
-
-void gsa_local_start(gsa_local_t *local)
-{
-	private_gsa_local_t *this = (private_gsa_local_t *)local;
-
-	this->dispatcher = thread_create((void *)dispatcher, this);
-	this->transport = thread_create((void *)transport, this);
-	if (!this->dispatcher || !this->transport)
-		DBG1(DBG_CFG, "gsa: cannot start the threads for gcksd: groups stay as they are");
 }
