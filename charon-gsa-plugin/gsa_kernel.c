@@ -24,7 +24,8 @@ typedef struct {
 	kernel_ipsec_sa_id_t id; /* hosts owned; the kernel tells states apart by dst and SPI */
 	uint8_t digest[HASH_SIZE_SHA256]; /* of the request */
 	bool has_digest;
-	time_t expires; /* monotonic; 0: never */
+	uint32_t lifetime_s; /* 0: no limit */
+	time_t expires;	     /* monotonic, with a limit */
 } state_t;
 
 typedef struct {
@@ -165,8 +166,10 @@ static bool state_stands(const state_t *old, const state_t *new)
 	if (!old || !old->has_digest || !new->has_digest ||
 	    !memeq_const(old->digest, new->digest, sizeof(new->digest)))
 		return FALSE;
-	if (!old->expires != !new->expires ||
-	    llabs((long long)old->expires - (long long)new->expires) > SAME_EXPIRY_S)
+	/* gcksd may repeat the lifetime as it was, or send what is left of it */
+	if (old->lifetime_s != new->lifetime_s &&
+	    (!old->lifetime_s || !new->lifetime_s ||
+	     llabs((long long)old->expires - (long long)new->expires) > SAME_EXPIRY_S))
 		return FALSE;
 	return charon->kernel->query_sa(charon->kernel, &id, &query, &bytes, &packets, &used) ==
 	       SUCCESS;
@@ -218,7 +221,8 @@ static const char *install_sa(private_gsa_kernel_t *this, const Gsa__InstallSa *
 			state_destroy(state);
 		return reason;
 	}
-	state->expires = request->lifetime_s ? time_monotonic(NULL) + request->lifetime_s : 0;
+	state->lifetime_s = request->lifetime_s;
+	state->expires = time_monotonic(NULL) + request->lifetime_s;
 	state->has_digest = digest_request(request, state->digest);
 	if (state_stands(this->states->get(this->states, state), state)) {
 		DBG2(DBG_KNL, "gsa: state with SPI %.8x to %H is there already", request->spi,
@@ -259,9 +263,18 @@ static void remove_sa(private_gsa_kernel_t *this, const Gsa__RemoveSa *request)
 		     request->spi, reason);
 		return;
 	}
-	old = this->states->remove(this->states, state);
-	if (old)
+	old = this->states->get(this->states, state);
+	if (old && !old->id.src->ip_equals(old->id.src, state->id.src)) {
+		DBG2(DBG_KNL,
+		     "gsa: state with SPI %.8x from %H to %H was replaced, its successor stays",
+		     request->spi, state->id.src, state->id.dst);
+		state_destroy(state);
+		return;
+	}
+	if (old) {
+		this->states->remove(this->states, old);
 		state_destroy(old);
+	}
 	switch (delete_state(state)) {
 	case SUCCESS:
 		DBG2(DBG_KNL, "gsa: removed state with SPI %.8x to %H", request->spi,
