@@ -318,16 +318,20 @@ static void set_state(struct gcks_membership *membership, const Gsa__Membership 
 	bool bad = state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED ||
 		   state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED ||
 		   state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_LOST;
-	const char *name = gcks_notify_name(notify);
+	const char *notify_name = gcks_notify_name(notify), *name = state_name(state);
 
 	if (membership->state != state || membership->notify != notify ||
-	    strcmp(membership->text ? membership->text : "", text) != 0)
+	    strcmp(membership->text ? membership->text : "", text) != 0) {
+		/* "registered: registered with ..." says it twice */
+		if (!notify && strncmp(text, name, strlen(name)) == 0)
+			name = "";
 		zlog(bad ? LOG_WARNING : LOG_INFO, "GSA: group %s: %s%s%s%s%s%s", membership->name,
-		     state_name(state), notify ? " (" : "",
-		     name     ? name
-		     : notify ? "unknown error notify"
-			      : "",
-		     notify ? ")" : "", text[0] ? ": " : "", text);
+		     name, notify ? " (" : "",
+		     !notify	   ? ""
+		     : notify_name ? notify_name
+				   : "unknown error notify",
+		     notify ? ")" : "", name[0] && text[0] ? ": " : "", text);
+	}
 	if (state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED &&
 	    (membership->state != state || !membership->registered_at))
 		membership->registered_at = time(NULL);

@@ -336,9 +336,19 @@ static void ask(const struct gcks_desired *desired)
 	asked_end = &request->next;
 }
 
+/*
+ * Removing anything else closes, so charon's order (all installs first) is enough; a block policy
+ * goes when everything is known to be in its place.
+ */
+static bool may_remove(const struct gcks_kernel_id *id)
+{
+	return id->kind != GCKS_KERNEL_POLICY || id->action != GSA__POLICY_ACTION__POLICY_BLOCK ||
+	       (!asked && !failed.count);
+}
+
 static void ask_removal(const struct gcks_kernel_id *id)
 {
-	if (gcks_kernel_ids_has(&removing, id) || !send_remove(id))
+	if (!may_remove(id) || gcks_kernel_ids_has(&removing, id) || !send_remove(id))
 		return;
 	gcks_kernel_ids_remove(&gcksd.installed, id);
 	gcks_kernel_ids_remove(&in_kernel, id);

@@ -7,7 +7,9 @@
  *   cli.c, show*.c    commands (vtysh)
  *   local*.c          the socket: connections of charon and bgpd, Hello, refusals
  *   server.c          key server: decisions, registrations, SAs; charon's messages about them
- *   client.c          member: joins, GSAs, routes; plans and their acknowledgement
+ *   client.c          member: joins, GSAs
+ *   client_install.c  member: plans and their acknowledgement
+ *   client_route.c    member: routes and exports of bgpd
  *   announce.c        groups and members, as bgpd is told
  *   connected.c       connected prefixes, from zebra
  * around the pure tables policy, registration, sa_table, member, planner and the store.
