@@ -5,7 +5,7 @@
 #include "lib/log.h"
 #include "lib/memory.h"
 
-#include "gcks/gcksd.h"
+#include "gcks/client.h"
 #include "libgsa/message.h"
 
 struct told {
@@ -59,14 +59,7 @@ static bool is_registered(const struct gcks_membership *membership)
 {
 	if (membership->sa)
 		return true;
-	if (membership->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED ||
-	    membership->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED)
-		return false;
-	for (size_t i = 0; i < gcksd.known.count; i++)
-		if (gcksd.known.ids[i].kind == GCKS_KERNEL_SA &&
-		    strcmp(gcksd.known.ids[i].group, membership->name) == 0)
-			return true;
-	return false;
+	return !gcks_client_is_out(membership) && gcks_install_holds_sa(membership->name);
 }
 
 static void announce(uint32_t identifier, const struct gcks_group *served,
