@@ -49,7 +49,8 @@ static void down(const char *reason)
 {
 	strlcpy(gsa_link_status.error, reason, sizeof(gsa_link_status.error));
 	if (strcmp(connection.logged, reason) != 0) {
-		zlog_warn("GSA: gcksd: %s; groups and members stay as they are", reason);
+		zlog_warn("GSA: connection to gcksd %s: %s; groups and members stay as they are",
+			  gsa_link_status.state == GSA_LINK_DOWN ? "not made" : "lost", reason);
 		strlcpy(connection.logged, reason, sizeof(connection.logged));
 	}
 	event_cancel(&connection.t_read);

@@ -24,7 +24,12 @@ RECOVERED_S = 120
 SITE = "site3"    # in both groups
 
 
-def noticed(lab, name, daemon):
+def lost_lines(lab, name):
+    """What its own clients, and nobody else, say of a gcksd that is away."""
+    return [len(lab.log_lines(name, client, "gcksd", "lost")) for client in ("bgpd", "charon")]
+
+
+def noticed(lab, name, daemon, before):
     """Whether the rest of the system has seen that the daemon is away."""
     server = str(lab.topology.key_server.address)
     if daemon == "bgpd":
@@ -38,9 +43,7 @@ def noticed(lab, name, daemon):
             return all(not lab.registered_groups(node.name) for node in lab.topology.gateways)
         return not {entry["identity"] for entry in lab.registrations()
                     if entry["identity"].startswith(name) and not entry.get("stale")}
-    # nobody but its own clients sees gcksd; both say so in their logs
-    return lab.log_lines(name, "bgpd", "gcksd", "lost") and \
-        lab.log_lines(name, "charon", "gcksd", "lost")
+    return all(now > then for now, then in zip(lost_lines(lab, name), before))
 
 
 def survive(lab, name, daemon):
@@ -50,11 +53,14 @@ def survive(lab, name, daemon):
     with Capture(lab, "provider", f"{name}-{daemon}") as capture, ping.Traffic(flows) as traffic:
         wait_until(lambda: all(still_answering(flow) for flow in flows), RECOVERED_S,
                    "all traffic flows")
+        before = lost_lines(lab, name)
         start = time.monotonic()
         lab.kill(name, daemon)
-        wait_until(lambda: noticed(lab, name, daemon), NOTICED_S,
-                   f"{daemon} of {name} is missed")
-        lab.start(name, daemon)
+        try:
+            wait_until(lambda: noticed(lab, name, daemon, before), NOTICED_S,
+                       f"{daemon} of {name} is missed")
+        finally:
+            lab.start(name, daemon)
         converged(lab)
         end = time.monotonic()
         wait_until(lambda: all(still_answering(flow) for flow in flows), RECOVERED_S,

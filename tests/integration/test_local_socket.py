@@ -58,8 +58,18 @@ def hello(number, role):
 def connect(lab, node):
     client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     client.settimeout(STEP_S)
-    client.connect(os.path.join(os.environ["LAB_RUN"], node, "run/frr/gcksd.sock"))
+    path = os.path.join(os.environ["LAB_RUN"], node, "run/frr/gcksd.sock")
+    wait_until(lambda: accepted(client, path), STEP_S, f"gcksd of {node} takes a connection")
     return client
+
+
+def accepted(client, path):
+    """False: its queue is full, as it has the same CPU as we have."""
+    try:
+        client.connect(path)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def answers(client):
