@@ -30,7 +30,6 @@
 
 #define SOCKET_DEFAULT	"/run/frr/gcksd.sock"
 #define RETRY_MAX_S	5U
-#define HELLO_MAX_S	10
 #define OUT_MAX		(32 * 1024 * 1024) /* octets; gcksd hangs: drop the connection */
 #define IN_MAX		100000		   /* messages; then reading waits for the handlers */
 #define READ_BATCH	100
@@ -62,6 +61,7 @@ typedef struct {
 	condvar_t *handler_wake, *answered;
 	bool stopped;
 	link_state_t state;
+	bool open; /* the handling thread is at this connection: others may send */
 	uint32_t generation; /* of the connection */
 	linked_list_t *out;  /* chunk_t * */
 	size_t out_size;
@@ -74,7 +74,7 @@ typedef struct {
 	int fd;
 	uint8_t *buffer;
 	u_int retry_s;
-	time_t since, dropped_logged;
+	time_t dropped_logged;
 	char logged[REASON_SIZE];
 } private_gsa_local_t;
 
@@ -157,7 +157,7 @@ METHOD(gsa_local_t, send_, bool, private_gsa_local_t *this, Gsa__Message *messag
 	bool sent;
 
 	this->mutex->lock(this->mutex);
-	sent = this->state == UP && !this->stopped && enqueue(this, message);
+	sent = this->open && !this->stopped && enqueue(this, message);
 	this->mutex->unlock(this->mutex);
 	return sent;
 }
@@ -176,7 +176,7 @@ METHOD(gsa_local_t, ask, Gsa__Message *, private_gsa_local_t *this,
 
 	this->mutex->lock(this->mutex);
 	question.request = request->request = ++this->last_request;
-	if (this->state == UP && !this->stopped && enqueue(this, &message)) {
+	if (this->open && !this->stopped && enqueue(this, &message)) {
 		this->questions->insert_last(this->questions, &question);
 		while (!question.over) {
 			if (this->answered->timed_wait_abs(this->answered, this->mutex, until))
@@ -233,6 +233,9 @@ static void *handler_main(private_gsa_local_t *this)
 			this->handler_wake->wait(this->handler_wake, this->mutex);
 			continue;
 		}
+		/* not before: what it did for an earlier connection is not for this one */
+		if (!received->message)
+			this->open = TRUE;
 		if (this->in->get_count(this->in) == IN_MAX - 1)
 			wake_socket(this);
 		this->mutex->unlock(this->mutex);
@@ -253,6 +256,7 @@ static void lost(private_gsa_local_t *this, const char *reason)
 	this->fd = -1;
 	this->mutex->lock(this->mutex);
 	this->state = DOWN;
+	this->open = FALSE;
 	this->generation++;
 	clear_queues(this);
 	this->mutex->unlock(this->mutex);
@@ -277,7 +281,6 @@ static void say_hello(private_gsa_local_t *this)
 	this->state = HELLO;
 	enqueue(this, &message);
 	this->mutex->unlock(this->mutex);
-	this->since = time_monotonic(NULL);
 }
 
 /* Who listens: root, or whom the socket belongs to. */
@@ -499,8 +502,6 @@ static void *socket_main(private_gsa_local_t *this)
 		}
 		if (this->fd >= 0)
 			write_queue(this);
-		if (this->fd >= 0 && this->state == HELLO && now - this->since > HELLO_MAX_S)
-			lost(this, "it does not say Hello");
 		/* a lost connection is not tried again at once */
 		if (this->fd < 0 && next <= now)
 			next = now + 1;
