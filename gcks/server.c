@@ -15,7 +15,9 @@
 
 #include "gcks/server.h"
 
-static struct event *t_reconsider, *t_stale;
+#define REMOVAL_RETRY_S 10
+
+static struct event *t_reconsider, *t_stale, *t_removals;
 
 static const char *group_name(uint32_t identifier)
 {
@@ -41,15 +43,102 @@ void gcks_server_tell_end(uint32_t ike_sa, uint32_t group, const char *reason)
 	gcks_local_send(GSA__ROLE__ROLE_CHARON, &message);
 }
 
+/* ---- removals from the store ---- */
+
+/*
+ * What ends has to end also when the disk is full: it leaves the tables at once and waits here
+ * until the store can be written.  Removals are the first in every commit, so they never take what
+ * came in their place.  Those that wait when gcksd ends are lost: the registration is loaded again,
+ * and ends when policy is looked at or its hold time is over.
+ */
+struct removal {
+	struct removal *next;
+	struct gcks_change change;
+	struct gcks_registration registration; /* group and identity only */
+	struct gcks_sa sa;		       /* SPI only, never the key */
+};
+
+static struct removal *removals;
+
+static void add_removal(const struct gcks_change *change)
+{
+	struct removal *removal = XCALLOC(MTYPE_TMP, sizeof(*removal));
+
+	removal->change.kind = change->kind;
+	if (change->kind == GCKS_REMOVE_REGISTRATION) {
+		removal->registration.group = change->registration->group;
+		removal->registration.identity = XSTRDUP(MTYPE_TMP, change->registration->identity);
+		removal->change.registration = &removal->registration;
+	} else {
+		removal->sa.spi = change->sa->spi;
+		removal->change.sa = &removal->sa;
+	}
+	removal->next = removals;
+	removals = removal;
+}
+
+static void free_removals(void)
+{
+	struct removal *removal;
+
+	while ((removal = removals)) {
+		removals = removal->next;
+		XFREE(MTYPE_TMP, removal->registration.identity);
+		XFREE(MTYPE_TMP, removal);
+	}
+	event_cancel(&t_removals);
+}
+
+bool gcks_server_commit(const struct gcks_change *changes, size_t count)
+{
+	struct gcks_change *all;
+	size_t waiting = 0;
+	bool stored;
+
+	for (const struct removal *removal = removals; removal; removal = removal->next)
+		waiting++;
+	if (!waiting)
+		return gcks_store_commit(gcksd.store, changes, count);
+	all = XCALLOC(MTYPE_TMP, (waiting + count) * sizeof(*all));
+	waiting = 0;
+	for (const struct removal *removal = removals; removal; removal = removal->next)
+		all[waiting++] = removal->change;
+	for (size_t i = 0; i < count; i++)
+		all[waiting + i] = changes[i];
+	stored = gcks_store_commit(gcksd.store, all, waiting + count);
+	XFREE(MTYPE_TMP, all);
+	if (stored) {
+		zlog_info("GSA: the store can be written again: %zu removals are stored", waiting);
+		free_removals();
+	}
+	return stored;
+}
+
+static void retry_removals(struct event *event)
+{
+	if (!gcks_server_commit(NULL, 0))
+		event_add_timer(gcksd.loop, retry_removals, NULL, REMOVAL_RETRY_S, &t_removals);
+}
+
+/* What the changes name may be freed afterwards. */
+static void store_removal(uint32_t group, const char *what, const struct gcks_change *changes,
+			  size_t count)
+{
+	if (gcks_server_commit(changes, count))
+		return;
+	zlog_err("GSA: group %u: the end of %s is not stored yet: %s", group, what,
+		 gcks_store_error(gcksd.store));
+	for (size_t i = 0; i < count; i++)
+		add_removal(&changes[i]);
+	event_add_timer(gcksd.loop, retry_removals, NULL, REMOVAL_RETRY_S, &t_removals);
+}
+
 void gcks_server_end(struct gcks_registration *entry, bool tell_charon, const char *reason)
 {
 	struct gcks_change change = { .kind = GCKS_REMOVE_REGISTRATION, .registration = entry };
 	uint32_t ike_sa = entry->ike_sa, group = entry->group;
 
-	/* an exclusion has to happen also when the disk is full; a restart looks at policy again */
-	if (!gcks_store_commit(gcksd.store, &change, 1))
-		zlog_err("GSA: group %u: the end of %s's registration is not stored: %s", group,
-			 entry->identity, gcks_store_error(gcksd.store));
+	store_removal(group, entry->identity, &change, 1);
 	zlog_info("GSA: group %s (%u): registration of %s ended: %s", group_name(group), group,
 		  entry->identity, reason);
 	gcks_announce_member(entry, true);
@@ -90,8 +179,7 @@ static void expire_stale(struct event *event)
 
 static void mark_stale(struct gcks_registration *entry, const char *reason)
 {
-	const struct gcks_group *group =
-		gcks_policy_find_identifier(&gcksd.policy, entry->group);
+	const struct gcks_group *group = gcks_policy_find_identifier(&gcksd.policy, entry->group);
 	uint32_t hold_s = group ? group->registration_hold_time_s : 0;
 
 	entry->ike_sa = 0;
@@ -123,8 +211,9 @@ void gcks_server_charon_synced(void)
 
 /* ---- configuration ---- */
 
-const char *gcks_server_forbids(const struct gcks_group *group, const char *identity,
-				Gsa__Credential credential)
+/* NULL, or why policy does not allow the registration any more.  Its CA is not known here. */
+static const char *forbids(const struct gcks_group *group, const char *identity,
+			   Gsa__Credential credential)
 {
 	const char *reason = "policy does not permit the identity";
 
@@ -137,12 +226,14 @@ const char *gcks_server_forbids(const struct gcks_group *group, const char *iden
 	return NULL;
 }
 
-/* Removed from the store first; a key that stays there is tried again at the next change. */
+/*
+ * They leave the table even if the store cannot be written: another group that takes the
+ * identifier must never get a key that members of this one hold.
+ */
 static void remove_sas(uint32_t identifier)
 {
 	size_t count = 0;
 	struct gcks_change *changes;
-	bool stored;
 
 	for (struct gcks_sa *sa = gcksd.sas.head; sa; sa = sa->next)
 		count += sa->group == identifier;
@@ -153,13 +244,9 @@ static void remove_sas(uint32_t identifier)
 	for (struct gcks_sa *sa = gcksd.sas.head; sa; sa = sa->next)
 		if (sa->group == identifier)
 			changes[count++] = (struct gcks_change){ .kind = GCKS_REMOVE_SA, .sa = sa };
-	stored = gcks_store_commit(gcksd.store, changes, count);
+	store_removal(identifier, "its SAs", changes, count);
 	XFREE(MTYPE_TMP, changes);
-	if (stored)
-		gcks_sa_remove_group(&gcksd.sas, identifier);
-	else
-		zlog_err("GSA: group %u: its SAs are not removed: %s", identifier,
-			 gcks_store_error(gcksd.store));
+	gcks_sa_remove_group(&gcksd.sas, identifier);
 }
 
 void gcks_server_group_gone(uint32_t identifier, const char *name)
@@ -191,21 +278,16 @@ static void reconsider(struct event *event)
 	if (!gcksd.configured)
 		return;
 	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = next) {
-		const char *reason = gcks_server_forbids(
-			gcks_policy_find_identifier(&gcksd.policy, entry->group), entry->identity,
-			entry->credential);
+		const char *reason =
+			forbids(gcks_policy_find_identifier(&gcksd.policy, entry->group),
+				entry->identity, entry->credential);
 
 		next = entry->next;
 		if (reason)
 			gcks_server_end(entry, true, reason);
 	}
-	while ((sa = orphaned_sa(gcksd.sas.head))) {
-		uint32_t group = sa->group;
-
-		remove_sas(group);
-		if (gcks_sa_current(&gcksd.sas, group))
-			break; /* the store fails */
-	}
+	while ((sa = orphaned_sa(gcksd.sas.head)))
+		remove_sas(sa->group);
 	gcks_announce_groups();
 	schedule_stale();
 }

@@ -8,11 +8,10 @@
 /* Store, table, bgpd; with `tell_charon` also the member.  `entry` is gone afterwards. */
 void gcks_server_end(struct gcks_registration *entry, bool tell_charon, const char *reason);
 void gcks_server_tell_end(uint32_t ike_sa, uint32_t group, const char *reason);
+/* Commit, together with the removals that the store could not take before. */
+bool gcks_server_commit(const struct gcks_change *changes, size_t count);
 /* charon does not hold it any more: keep it for the group's hold time. */
 void gcks_server_make_stale(struct gcks_registration *entry, const char *reason);
-/* NULL, or why policy does not allow the registration any more. */
-const char *gcks_server_forbids(const struct gcks_group *group, const char *identity,
-				Gsa__Credential credential);
 /* charon said Hello: which registrations it holds is not known until it repeats them. */
 void gcks_server_charon_connected(void);
 

@@ -7,10 +7,11 @@
 #include "lib/monotime.h"
 
 #include "gcks/server.h"
+#include "libgsa/gikev2.h"
 
 #define REFUSED_INTERVAL_S 60
 #define REFUSED_LINES	   128 /* different ones that are remembered */
-#define NOTIFY_REGISTRATION_FAILED 49
+#define REFUSED_LINE_MAX   640
 
 static const char *credential_name(Gsa__Credential credential)
 {
@@ -28,29 +29,49 @@ static const char *credential_name(Gsa__Credential credential)
 	}
 }
 
-/* A peer may try again at any rate: each line once in a while. */
-static void log_refused(const char *line)
-{
-	static struct {
-		char line[512];
+/*
+ * A peer may try again at any rate, and one that is not authenticated under any name: each line
+ * once an interval, and REFUSED_LINES of them at most.
+ */
+struct refused_log {
+	struct {
+		char line[REFUSED_LINE_MAX];
 		time_t logged;
+		unsigned int repeated; /* since then */
 	} lines[REFUSED_LINES];
+	unsigned int others; /* not logged, as too many different ones came */
+};
+
+static void log_refused(struct refused_log *log, const char *line)
+{
 	time_t now = monotime(NULL);
 	size_t slot = 0;
+	bool same = false;
 
-	for (size_t i = 0; i < REFUSED_LINES; i++) {
-		if (lines[i].logged && strncmp(lines[i].line, line, sizeof(lines[i].line) - 1) == 0) {
-			if (now - lines[i].logged < REFUSED_INTERVAL_S)
-				return;
-			slot = i;
-			break;
-		}
-		if (lines[i].logged < lines[slot].logged)
+	for (size_t i = 0; i < REFUSED_LINES && !same; i++) {
+		same = log->lines[i].logged && strcmp(log->lines[i].line, line) == 0;
+		if (same || log->lines[i].logged < log->lines[slot].logged)
 			slot = i;
 	}
-	strlcpy(lines[slot].line, line, sizeof(lines[slot].line));
-	lines[slot].logged = now;
-	zlog_warn("GSA: %s", line);
+	if (log->lines[slot].logged && now - log->lines[slot].logged < REFUSED_INTERVAL_S) {
+		if (same)
+			log->lines[slot].repeated++;
+		else
+			log->others++;
+		return;
+	}
+	if (same && log->lines[slot].repeated)
+		zlog_warn("GSA: %s; %u more times since the last such line", line,
+			  log->lines[slot].repeated);
+	else
+		zlog_warn("GSA: %s", line);
+	if (log->others)
+		zlog_warn("GSA: %u other refusals were not logged: too many different ones",
+			  log->others);
+	log->others = 0;
+	strlcpy(log->lines[slot].line, line, sizeof(log->lines[slot].line));
+	log->lines[slot].logged = now;
+	log->lines[slot].repeated = 0;
 }
 
 static const char *address_text(ProtobufCBinaryData octets, char *buffer)
@@ -104,19 +125,22 @@ static void reply(uint32_t request, uint16_t notify, const char *reason, const s
 
 static void refuse(const Gsa__RegistrationRequest *request, uint16_t notify, const char *reason)
 {
-	char line[512], name[65], address[INET6_ADDRSTRLEN];
+	static struct refused_log log;
+	char line[REFUSED_LINE_MAX], name[GSA_GROUP_NAME_MAX + 1], address[INET6_ADDRSTRLEN];
 
 	printable_name(name, sizeof(name), request->group_id);
-	snprintf(line, sizeof(line), "refused %s (%s) in group %s: %s",
+	snprintf(line, sizeof(line), "refused %.200s (%s) in group %s: %s",
 		 request->peer ? request->peer->identity : "unknown",
 		 request->peer ? address_text(request->peer->address, address) : "-", name, reason);
-	log_refused(line);
+	log_refused(&log, line);
 	reply(request->request, notify, reason, NULL);
 }
 
-/* One commit for what is new; the tables only change when it is durable. */
-static bool store_and_insert(const struct gcks_group *group, const Gsa__Peer *peer,
-			     const struct gcks_address *address, const struct gcks_sa **current)
+/* One commit for what is new; the tables only change when it is durable.  NULL: logged. */
+static struct gcks_registration *store_and_insert(const struct gcks_group *group,
+						  const Gsa__Peer *peer,
+						  const struct gcks_address *address,
+						  const struct gcks_sa **current)
 {
 	time_t now = time(NULL);
 	struct gcks_sa *sa = gcks_sa_current(&gcksd.sas, group->identifier), *made = NULL;
@@ -136,17 +160,17 @@ static bool store_and_insert(const struct gcks_group *group, const Gsa__Peer *pe
 		sa = made = gcks_sa_new(&gcksd.sas, group, now);
 	if (!sa) {
 		zlog_err("GSA: group %s: no memory or randomness for a new SA", group->name);
-		return false;
+		return NULL;
 	}
 	if (made)
 		changes[count++] = (struct gcks_change){ .kind = GCKS_PUT_SA, .sa = made };
 	changes[count++] = (struct gcks_change){ .kind = GCKS_PUT_REGISTRATION,
 						 .registration = &registration };
-	if (!gcks_store_commit(gcksd.store, changes, count)) {
+	if (!gcks_server_commit(changes, count)) {
 		zlog_err("GSA: group %s: registration of %s is not stored: %s", group->name,
 			 peer->identity, gcks_store_error(gcksd.store));
 		gcks_sa_free(made);
-		return false;
+		return NULL;
 	}
 	if (made) {
 		gcks_sa_insert(&gcksd.sas, made);
@@ -155,29 +179,37 @@ static bool store_and_insert(const struct gcks_group *group, const Gsa__Peer *pe
 	}
 	entry = gcks_registration_put(&gcksd.registrations, group->identifier, peer->identity,
 				      address, peer->ike_sa, peer->credential, now);
-	if (!entry) {
+	if (!entry)
 		zlog_err("GSA: group %s: no memory for the registration of %s", group->name,
 			 peer->identity);
-		return false;
-	}
-	entry->stale = false;
 	*current = sa;
+	return entry;
+}
+
+static void announce(const struct gcks_registration *entry, const struct gcks_address *old_address)
+{
+	struct gcks_registration before = *entry;
+
+	if (old_address->length && !gcks_address_equal(old_address, &entry->address)) {
+		before.address = *old_address;
+		gcks_announce_member(&before, true);
+	}
 	gcks_announce_member(entry, false);
-	return true;
 }
 
 static void grant(const Gsa__RegistrationRequest *request, const struct gcks_group *group)
 {
 	const Gsa__Peer *peer = request->peer;
-	struct gcks_registration *old =
+	const struct gcks_registration *old =
 		gcks_registration_find(&gcksd.registrations, group->identifier, peer->identity);
 	uint32_t old_ike_sa = old ? old->ike_sa : 0;
+	struct gcks_address address, old_address = old ? old->address : (struct gcks_address){};
+	const struct gcks_registration *entry;
 	const struct gcks_sa *sa = NULL;
-	struct gcks_address address;
 	char reason[160], text[INET6_ADDRSTRLEN];
 
 	if (!gcks_address_from(&address, peer->address.data, peer->address.len)) {
-		refuse(request, NOTIFY_REGISTRATION_FAILED, "its address is not known");
+		refuse(request, GSA_NOTIFY_REGISTRATION_FAILED, "its address is not known");
 		return;
 	}
 	if (!old && group->maximum_members &&
@@ -185,21 +217,19 @@ static void grant(const Gsa__RegistrationRequest *request, const struct gcks_gro
 		    group->maximum_members) {
 		snprintf(reason, sizeof(reason), "maximum-members %u of group %s is reached",
 			 group->maximum_members, group->name);
-		refuse(request, NOTIFY_REGISTRATION_FAILED, reason);
+		refuse(request, GSA_NOTIFY_REGISTRATION_FAILED, reason);
 		return;
 	}
-	if (old && !gcks_address_equal(&old->address, &address))
-		gcks_announce_member(old, true);
-	if (!store_and_insert(group, peer, &address, &sa)) {
-		if (old && !gcks_address_equal(&old->address, &address))
-			gcks_announce_member(old, false);
-		refuse(request, NOTIFY_REGISTRATION_FAILED,
+	entry = store_and_insert(group, peer, &address, &sa);
+	if (!entry) {
+		refuse(request, GSA_NOTIFY_REGISTRATION_FAILED,
 		       "the key server cannot store the registration");
 		return;
 	}
-	zlog_info("GSA: group %s (%u): registered %s (%s), credential %s, IKE_SA %u%s", group->name,
-		  group->identifier, peer->identity, gcks_address_text(&address, text),
-		  credential_name(peer->credential), peer->ike_sa,
+	announce(entry, &old_address);
+	zlog_info("GSA: group %s (%u): registered %s (%s), credential %s, IKE_SA %u, SPI 0x%08x%s",
+		  group->name, group->identifier, peer->identity, gcks_address_text(&address, text),
+		  credential_name(peer->credential), peer->ike_sa, sa->spi,
 		  old ? ", in place of its earlier registration" : "");
 	reply(request->request, 0, "", sa);
 	if (old_ike_sa && old_ike_sa != peer->ike_sa)
@@ -212,12 +242,14 @@ static void take_request(const Gsa__RegistrationRequest *request)
 	struct gcks_verdict verdict;
 	struct gcks_group *group = NULL;
 
-	if (!request->peer || !request->peer->identity[0]) {
-		refuse(request, NOTIFY_REGISTRATION_FAILED, "charon did not say who it is");
+	/* IKE_SA 0 would be a registration that nothing ever ends */
+	if (!request->peer || !request->peer->identity[0] || !request->peer->ike_sa) {
+		refuse(request, GSA_NOTIFY_REGISTRATION_FAILED, "charon did not say who it is");
 		return;
 	}
 	if (!gcksd.configured) {
-		refuse(request, NOTIFY_REGISTRATION_FAILED, "configuration not read yet");
+		refuse(request, GSA_NOTIFY_REGISTRATION_FAILED,
+		       "the configuration is not read yet");
 		return;
 	}
 	verdict = gcks_policy_decide(&gcksd.policy, (const char *)request->group_id.data,
@@ -231,47 +263,62 @@ static void take_request(const Gsa__RegistrationRequest *request)
 
 /* ---- what charon holds ---- */
 
+/* NULL, or why charon may not go on holding it; looks at the CA too, which the table lacks. */
+static const char *refuses_repeated(const struct gcks_registration *entry, const Gsa__Peer *peer)
+{
+	static struct gcks_verdict verdict;
+	struct gcks_group *group;
+
+	/* ended while charon was away, or of another store: the member may not hold today's key */
+	if (!entry)
+		return "gcksd does not know this registration";
+	group = gcks_policy_find_identifier(&gcksd.policy, entry->group);
+	if (!group)
+		return "the group is not configured";
+	verdict = gcks_policy_decide(&gcksd.policy, group->name, strlen(group->name), GSA_ID_KEY_ID,
+				     peer, &group);
+	if (verdict.notify)
+		return verdict.reason;
+	return entry->ike_sa > peer->ike_sa ? "the same identity has registered over another IKE_SA"
+					    : NULL;
+}
+
 static void take_repeated(const Gsa__Registration *repeated)
 {
 	const Gsa__Peer *peer = repeated->peer;
 	struct gcks_registration *entry;
-	struct gcks_address address;
+	struct gcks_address address, old_address;
 	struct gcks_change change = { .kind = GCKS_PUT_REGISTRATION };
 	const char *reason;
+	uint32_t old_ike_sa;
 
-	if (!peer || !gcks_address_from(&address, peer->address.data, peer->address.len))
+	if (!peer || !peer->ike_sa ||
+	    !gcks_address_from(&address, peer->address.data, peer->address.len))
 		return;
 	entry = gcks_registration_find(&gcksd.registrations, repeated->group, peer->identity);
-	reason = entry ? gcks_server_forbids(
-				 gcks_policy_find_identifier(&gcksd.policy, repeated->group),
-				 peer->identity, peer->credential)
-		       : "gcksd does not know this registration";
-	if (!reason && entry->ike_sa > peer->ike_sa)
-		reason = "the same identity has registered over another IKE_SA";
+	reason = refuses_repeated(entry, peer);
 	if (reason) {
 		zlog_info("GSA: group %u: registration of %s that charon holds is ended: %s",
 			  repeated->group, peer->identity, reason);
 		gcks_server_tell_end(peer->ike_sa, repeated->group, reason);
 		return;
 	}
-	if (entry->ike_sa && entry->ike_sa != peer->ike_sa) {
-		uint32_t old = entry->ike_sa;
-
-		entry->ike_sa = peer->ike_sa;
-		gcks_server_tell_end(old, repeated->group,
-				     "the same identity has registered over another IKE_SA");
-	}
+	old_ike_sa = entry->ike_sa;
 	entry->ike_sa = peer->ike_sa;
 	entry->stale = false;
+	if (old_ike_sa && old_ike_sa != peer->ike_sa)
+		gcks_server_tell_end(old_ike_sa, repeated->group,
+				     "the same identity has registered over another IKE_SA");
 	if (gcks_address_equal(&entry->address, &address))
 		return;
-	gcks_announce_member(entry, true);
+	old_address = entry->address;
 	entry->address = address;
 	change.registration = entry;
-	if (!gcks_store_commit(gcksd.store, &change, 1))
+	/* not refused for it: the next resynchronisation brings the address again */
+	if (!gcks_server_commit(&change, 1))
 		zlog_err("GSA: group %u: the new address of %s is not stored: %s", entry->group,
 			 entry->identity, gcks_store_error(gcksd.store));
-	gcks_announce_member(entry, false);
+	announce(entry, &old_address);
 }
 
 static void take_ended(const Gsa__RegistrationEnded *ended)
@@ -291,7 +338,8 @@ static void take_ended(const Gsa__RegistrationEnded *ended)
 	/* one that was replaced has another IKE_SA by now: nothing is found */
 	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = next) {
 		next = entry->next;
-		if (entry->ike_sa != ended->ike_sa || (ended->group && entry->group != ended->group))
+		if (entry->ike_sa != ended->ike_sa ||
+		    (ended->group && entry->group != ended->group))
 			continue;
 		if (stays)
 			gcks_server_make_stale(entry, reason);
@@ -302,12 +350,13 @@ static void take_ended(const Gsa__RegistrationEnded *ended)
 
 static void take_refused_peer(const Gsa__RefusedPeer *peer)
 {
-	char line[512], address[INET6_ADDRSTRLEN];
+	static struct refused_log log; /* a flood of these must not hide those of members */
+	char line[REFUSED_LINE_MAX], address[INET6_ADDRSTRLEN];
 
-	snprintf(line, sizeof(line), "peer %s (%s) refused: authentication failed: %s",
+	snprintf(line, sizeof(line), "peer %.200s (%s) refused: authentication failed: %s",
 		 peer->identity[0] ? peer->identity : "unknown",
 		 address_text(peer->address, address), peer->reason);
-	log_refused(line);
+	log_refused(&log, line);
 }
 
 void gcks_server_receive(const Gsa__Message *message)
@@ -323,9 +372,10 @@ void gcks_server_receive(const Gsa__Message *message)
 		take_ended(message->registration_ended);
 		break;
 	case GSA__MESSAGE__BODY_IKE_SA_REKEYED:
-		gcks_registration_rekeyed(&gcksd.registrations,
-					  message->ike_sa_rekeyed->old_ike_sa,
-					  message->ike_sa_rekeyed->new_ike_sa);
+		if (message->ike_sa_rekeyed->new_ike_sa)
+			gcks_registration_rekeyed(&gcksd.registrations,
+						  message->ike_sa_rekeyed->old_ike_sa,
+						  message->ike_sa_rekeyed->new_ike_sa);
 		break;
 	case GSA__MESSAGE__BODY_REFUSED_PEER:
 		take_refused_peer(message->refused_peer);
