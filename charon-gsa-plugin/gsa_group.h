@@ -16,6 +16,7 @@ typedef struct {
 	uint16_t notify;
 	char *text;
 	uint32_t attempt;
+	uint32_t failures; /* one after the other, of a membership that holds no SA */
 	bool waiting, registering;
 	uint32_t ike_sa; /* unique id, 0: none */
 	bool initiated;	 /* we brought the IKE_SA up */

@@ -28,9 +28,12 @@
 #include <sys/random.h>
 #include <threading/mutex.h>
 
-/* No attempt comes sooner after another; what is only local is looked at again this soon. */
-#define DELAY_MIN_MS   300u
-#define DELAY_LOCAL_MS 2000u
+/* No attempt comes sooner after another. */
+#define DELAY_MIN_MS   200u
+/* A look at what swanctl has loaded costs nothing. */
+#define DELAY_LOCAL_MS 200u
+/* Bound of the delay after the first failure of a new membership; it doubles from there. */
+#define DELAY_FIRST_MS 500u
 
 /* Not of G-IKEv2: the peer, or we, failed to authenticate (RFC 7296 §3.10.1). */
 #define NOTIFY_AUTHENTICATION_FAILED 24
@@ -126,20 +129,29 @@ static uint32_t retry_ms(const gsa_group_t *group)
 								     : 10000;
 }
 
-static void retry_soon(gsa_group_t *group)
+/* Members that lost what they had do so together: they spread over all of the time. */
+static void retry_spread(gsa_group_t *group)
 {
 	wait_for(group, random_ms(DELAY_MIN_MS, retry_ms(group)));
+}
+
+/* At the start of a site daemons and configurations come one after the other. */
+static void retry_soon(gsa_group_t *group)
+{
+	uint32_t bound = DELAY_FIRST_MS << min(group->failures, 10u);
+
+	if (gsa_group_holds_sa(group)) {
+		retry_spread(group);
+		return;
+	}
+	group->failures++;
+	wait_for(group, random_ms(DELAY_MIN_MS, min(bound, retry_ms(group))));
 }
 
 /* After a refusal: trying again at once would not help. */
 static void retry_late(gsa_group_t *group)
 {
 	wait_for(group, random_ms(retry_ms(group) / 2, retry_ms(group)));
-}
-
-static void retry_local(gsa_group_t *group)
-{
-	wait_for(group, random_ms(DELAY_MIN_MS, min(retry_ms(group), DELAY_LOCAL_MS)));
 }
 
 /* With the IKE_SA held by this thread, and the mutex. */
@@ -237,7 +249,10 @@ static job_requeue_t attempt_execute(attempt_t *attempt)
 				  : "connection %s is not loaded, waiting for swanctl --load-conns",
 			 connection);
 		gsa_group_attempt_failed(group, 0, text);
-		retry_local(group);
+		if (peer_cfg)
+			retry_soon(group);
+		else
+			wait_for(group, random_ms(DELAY_LOCAL_MS / 2, DELAY_LOCAL_MS));
 	}
 	this->mutex->unlock(this->mutex);
 	free(connection);
@@ -265,6 +280,7 @@ static void registered(gsa_group_t *group, ike_sa_t *ike_sa, const Gsa__GroupSa 
 	group->key_server = chunk_clone(host->get_address(host));
 	group->ike_sa = ike_sa->get_unique_id(ike_sa);
 	group->waiting = FALSE;
+	group->failures = 0;
 	snprintf(text, sizeof(text), "registered with key server %H over IKE_SA %s[%u]", host,
 		 ike_sa->get_name(ike_sa), group->ike_sa);
 	gsa_group_enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED, 0, text);
@@ -275,10 +291,11 @@ static void refused(gsa_group_t *group, uint16_t notify, const char *text)
 	/* the key server's trouble (its gcksd is away) is no judgement on us */
 	if (notify == GSA_NOTIFY_REGISTRATION_FAILED) {
 		gsa_group_attempt_failed(group, notify, text);
-	} else {
-		gsa_group_drop_sa(group);
-		gsa_group_enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED, notify, text);
+		retry_soon(group);
+		return;
 	}
+	gsa_group_drop_sa(group);
+	gsa_group_enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED, notify, text);
 	retry_late(group);
 }
 
@@ -460,7 +477,7 @@ METHOD(listener_t, message, bool, member_listener_t *listener, ike_sa_t *ike_sa,
 		gsa_group_drop_sa(group);
 		gsa_group_enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED, 0,
 				"the key server ended the membership");
-		retry_soon(group);
+		retry_spread(group);
 	}
 	enumerator->destroy(enumerator);
 	this->mutex->unlock(this->mutex);
