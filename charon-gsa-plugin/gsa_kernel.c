@@ -42,12 +42,14 @@ host_t *gsa_kernel_host(const ProtobufCBinaryData *bytes)
 				      chunk_create(bytes->data, bytes->len), 0);
 }
 
-/* reason: NULL if it is installed */
+/* id 0: no answer is wanted; reason: NULL if it is done */
 static void answer(uint32_t id, const char *reason)
 {
 	Gsa__Installed body = GSA__INSTALLED__INIT;
 	Gsa__Message message = GSA__MESSAGE__INIT;
 
+	if (!id)
+		return;
 	body.id = id;
 	body.ok = !reason;
 	body.text = (char *)(reason ? reason : "");
@@ -250,7 +252,8 @@ static const char *install_sa(private_gsa_kernel_t *this, const Gsa__InstallSa *
 	return NULL;
 }
 
-static void remove_sa(private_gsa_kernel_t *this, const Gsa__RemoveSa *request)
+/* Returns why it could not be removed; what is not there (any more) is no failure. */
+static const char *remove_sa(private_gsa_kernel_t *this, const Gsa__RemoveSa *request)
 {
 	const char *reason = NULL;
 	state_t *state =
@@ -261,7 +264,7 @@ static void remove_sa(private_gsa_kernel_t *this, const Gsa__RemoveSa *request)
 		DBG1(DBG_KNL,
 		     "gsa: state with SPI %.8x is not removed, gcksd's request is wrong: %s",
 		     request->spi, reason);
-		return;
+		return reason;
 	}
 	old = this->states->get(this->states, state);
 	if (old && !old->id.src->ip_equals(old->id.src, state->id.src)) {
@@ -269,7 +272,7 @@ static void remove_sa(private_gsa_kernel_t *this, const Gsa__RemoveSa *request)
 		     "gsa: state with SPI %.8x from %H to %H was replaced, its successor stays",
 		     request->spi, state->id.src, state->id.dst);
 		state_destroy(state);
-		return;
+		return NULL;
 	}
 	if (old) {
 		this->states->remove(this->states, old);
@@ -285,11 +288,13 @@ static void remove_sa(private_gsa_kernel_t *this, const Gsa__RemoveSa *request)
 		     state->id.dst);
 		break;
 	default:
+		reason = "the kernel did not remove the state, charon's log says why";
 		DBG1(DBG_KNL, "gsa: the kernel did not remove the state with SPI %.8x to %H",
 		     request->spi, state->id.dst);
 		break;
 	}
 	state_destroy(state);
+	return reason;
 }
 
 METHOD(gsa_kernel_t, handle, bool, private_gsa_kernel_t *this, const Gsa__Message *message)
@@ -299,14 +304,15 @@ METHOD(gsa_kernel_t, handle, bool, private_gsa_kernel_t *this, const Gsa__Messag
 		answer(message->install_sa->id, install_sa(this, message->install_sa));
 		return TRUE;
 	case GSA__MESSAGE__BODY_REMOVE_SA:
-		remove_sa(this, message->remove_sa);
+		answer(message->remove_sa->id, remove_sa(this, message->remove_sa));
 		return TRUE;
 	case GSA__MESSAGE__BODY_INSTALL_POLICY:
 		answer(message->install_policy->id,
 		       gsa_policies_install(this->policies, message->install_policy));
 		return TRUE;
 	case GSA__MESSAGE__BODY_REMOVE_POLICY:
-		gsa_policies_remove(this->policies, message->remove_policy);
+		answer(message->remove_policy->id,
+		       gsa_policies_remove(this->policies, message->remove_policy));
 		return TRUE;
 	default:
 		return FALSE;

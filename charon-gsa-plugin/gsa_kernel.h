@@ -14,6 +14,7 @@ gsa_policies_t *gsa_policies_create(void);
 void gsa_policies_destroy(gsa_policies_t *this);
 /** NULL if it is installed, else why not (static string); logged. */
 const char *gsa_policies_install(gsa_policies_t *this, const Gsa__InstallPolicy *request);
-void gsa_policies_remove(gsa_policies_t *this, const Gsa__RemovePolicy *request);
+/** NULL if it is not there (any more), or was replaced; else as above. */
+const char *gsa_policies_remove(gsa_policies_t *this, const Gsa__RemovePolicy *request);
 
 #endif

@@ -273,7 +273,7 @@ static bool remove_foreign(policy_t *policy)
 	return policy_delete(policy);
 }
 
-void gsa_policies_remove(gsa_policies_t *this, const Gsa__RemovePolicy *request)
+const char *gsa_policies_remove(gsa_policies_t *this, const Gsa__RemovePolicy *request)
 {
 	Gsa__InstallPolicy same = GSA__INSTALL_POLICY__INIT;
 	policy_t *policy, *current;
@@ -291,7 +291,7 @@ void gsa_policies_remove(gsa_policies_t *this, const Gsa__RemovePolicy *request)
 	policy = policy_create(&same, &reason);
 	if (!policy) {
 		DBG1(DBG_KNL, "gsa: policy is not removed, gcksd's request is wrong: %s", reason);
-		return;
+		return reason;
 	}
 	current = this->table->get(this->table, policy);
 	if (!current) {
@@ -304,7 +304,7 @@ void gsa_policies_remove(gsa_policies_t *this, const Gsa__RemovePolicy *request)
 		DBG2(DBG_KNL, "gsa: policy %R === %R %N was replaced, its successor stays",
 		     policy->id.src_ts, policy->id.dst_ts, policy_dir_names, policy->id.dir);
 		policy_destroy(policy);
-		return;
+		return NULL;
 	}
 	if (ok)
 		DBG2(DBG_KNL, "gsa: removed policy %R === %R %N", policy->id.src_ts,
@@ -313,6 +313,7 @@ void gsa_policies_remove(gsa_policies_t *this, const Gsa__RemovePolicy *request)
 		DBG1(DBG_KNL, "gsa: the kernel did not remove the policy %R === %R %N",
 		     policy->id.src_ts, policy->id.dst_ts, policy_dir_names, policy->id.dir);
 	policy_destroy(policy);
+	return ok ? NULL : "the kernel did not remove the policy, charon's log says why";
 }
 
 CALLBACK(destroy_policy, void, policy_t *policy, const void *key)
