@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,11 +124,14 @@ void gcks_pattern_remove(struct gcks_pattern **list, const char *text)
 
 /* ---- reasons ---- */
 
-/* They go to the log and to the peer's: one line, whatever a peer calls itself. */
+/*
+ * They go to the log, to the peer's and into strings of protobuf and YANG, which have to be UTF-8:
+ * one line of ASCII, whatever a peer calls itself and wherever a name was cut.
+ */
 static void clean(char *reason)
 {
 	for (; *reason; reason++)
-		if (iscntrl((unsigned char)*reason))
+		if (*reason < ' ' || *reason > '~')
 			*reason = '?';
 }
 

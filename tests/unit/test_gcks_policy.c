@@ -147,6 +147,7 @@ START_TEST(group_names)
 		{ "red", 3, 2, "ID of type 2" },
 		{ "red", 0, GSA_ID_KEY_ID, "has 0 octets" },
 		{ "red\0x", 5, GSA_ID_KEY_ID, "not configured" },
+		{ "gr\xfcn\x7f\n", 6, GSA_ID_KEY_ID, "group gr?n?? is not configured" },
 		{ "0123456789012345678901234567890123456789012345678901234567890123456", 65,
 		  GSA_ID_KEY_ID, "has 65 octets" },
 	};
@@ -160,6 +161,8 @@ START_TEST(group_names)
 		ck_assert_uint_eq(verdict.notify, GSA_NOTIFY_INVALID_GROUP_ID);
 		ck_assert_ptr_null(group);
 		ck_assert_msg(strstr(verdict.reason, rows[i].reason) != NULL, "%s", verdict.reason);
+		for (const char *octet = verdict.reason; *octet; octet++)
+			ck_assert(*octet >= ' ' && *octet <= '~');
 	}
 }
 END_TEST
