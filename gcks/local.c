@@ -27,6 +27,7 @@
 #define PENDING_MAX    16  /* connections without Hello */
 #define READ_BATCH     100 /* messages, then other events get their turn */
 #define LOG_INTERVAL_S 60
+#define LOG_BURST      5 /* other reasons than the last one, in an interval */
 #define ACCEPT_RETRY_S 1
 
 static struct {
@@ -37,24 +38,32 @@ static struct {
 	struct event *t_accept;
 } listener = { .fd = -1 };
 
-/* Drops are logged once in a while, with how many there were meanwhile. */
+/* A reason is logged at once, and then once in a while, with how many there were meanwhile. */
 static void log_dropped(Gsa__Role role, ssize_t length, const char *reason)
 {
-	static struct {
-		time_t logged;
+	static struct drops {
+		time_t began; /* of the interval */
+		unsigned int lines;
 		uint64_t since;
-	} drops[GCKS_LOCAL_ROLES];
+		char reason[128];
+	} all[GCKS_LOCAL_ROLES];
+	struct drops *drops = &all[role];
 	time_t now = monotime(NULL);
 
 	gcks_local.status[role].dropped++;
-	drops[role].since++;
-	if (drops[role].logged && now - drops[role].logged < LOG_INTERVAL_S)
+	drops->since++;
+	if (!drops->lines || now - drops->began >= LOG_INTERVAL_S) {
+		drops->began = now;
+		drops->lines = 0;
+	} else if (drops->lines >= LOG_BURST ||
+		   strncmp(drops->reason, reason, sizeof(drops->reason) - 1) == 0)
 		return;
 	zlog_warn("GSA: dropped a message of %s (%zd octets): %s; %" PRIu64
 		  " dropped since the last such line",
-		  gcks_role_names[role], length, reason, drops[role].since);
-	drops[role].logged = now;
-	drops[role].since = 0;
+		  gcks_role_names[role], length, reason, drops->since);
+	strlcpy(drops->reason, reason, sizeof(drops->reason));
+	drops->lines++;
+	drops->since = 0;
 }
 
 /* ---- Hello and SyncDone ---- */
