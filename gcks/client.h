@@ -24,6 +24,7 @@ bool gcks_install_holds_sa(const char *group);
 /* Set `ready` of all routes from what the kernel holds. */
 void gcks_install_update_ready(void);
 void gcks_install_start(void);
+void gcks_install_stop(void);
 
 /* -- client.c -- */
 

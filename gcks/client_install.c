@@ -2,9 +2,10 @@
 /*
  * Member: plans become requests to charon, acknowledgements become kernel ids.
  *
- *   planned --store--> asked --Installed--> installed --removal asked--> settled --> forgotten
+ *   planned --store--> asked --Installed--> installed --removal asked--> removing --Installed-->
+ *   gone --store--> forgotten
  *
- * An id is in the store from before it is asked for until its removal has settled.
+ * An id is in the store from before it is asked for until charon has said that it is gone.
  */
 #include <zebra.h>
 
@@ -18,22 +19,26 @@
 #define REPLAY_WINDOW 0 /* several senders share an SA: their numbers are not one sequence */
 #define RETRY_MIN_S   1
 #define RETRY_MAX_S   60
-/* Removals are not acknowledged; charon applies requests in order. */
-#define SETTLE_S 5
+#define FORGET_S      1 /* one commit for all that have gone meanwhile */
 
+/* charon answers in the order of the requests. */
 struct request {
 	struct request *next;
 	uint32_t id;
+	bool removal;
+	bool superseded; /* removal: it was asked to be installed again since */
 	struct gcks_kernel_id kernel_id;
 };
 
 static struct request *asked, **asked_end = &asked; /* in order */
-static struct gcks_kernel_ids asked_ids;
+static struct gcks_kernel_ids asked_ids;	    /* to be installed */
+static struct gcks_kernel_ids removing;		    /* asked, not superseded */
 static uint32_t last_id;
 static struct gcks_kernel_ids in_kernel; /* acknowledged by this charon or an earlier one */
-static struct gcks_kernel_ids failed;	 /* not asked again before t_retry */
-static struct gcks_kernel_ids removing;
-static struct event *t_retry, *t_settle;
+static struct gcks_kernel_ids gone;	 /* removed, and still to be forgotten by the store */
+/* not asked again before t_retry */
+static struct gcks_kernel_ids failed, failed_removals;
+static struct event *t_retry, *t_forget;
 static unsigned int retry_s = RETRY_MIN_S;
 
 static ProtobufCBinaryData octets(const struct gcks_address *address)
@@ -99,7 +104,7 @@ static bool send_policy(uint32_t id, const struct gcks_kernel_id *policy)
 	return gcks_local_send(GSA__ROLE__ROLE_CHARON, &message);
 }
 
-static bool send_remove(const struct gcks_kernel_id *id)
+static bool send_remove(uint32_t request, const struct gcks_kernel_id *id)
 {
 	Gsa__Message message = GSA__MESSAGE__INIT;
 	Gsa__RemoveSa sa = GSA__REMOVE_SA__INIT;
@@ -107,6 +112,7 @@ static bool send_remove(const struct gcks_kernel_id *id)
 	Gsa__Prefix source, destination;
 
 	if (id->kind == GCKS_KERNEL_SA) {
+		sa.id = request;
 		sa.spi = id->spi;
 		sa.source = octets(&id->source);
 		sa.destination = octets(&id->destination);
@@ -115,6 +121,7 @@ static bool send_remove(const struct gcks_kernel_id *id)
 	} else {
 		set_prefix(&source, &id->selector_source);
 		set_prefix(&destination, &id->selector_destination);
+		policy.id = request;
 		policy.direction = id->direction;
 		policy.source = &source;
 		policy.destination = &destination;
@@ -129,12 +136,83 @@ static bool send_remove(const struct gcks_kernel_id *id)
 	return gcks_local_send(GSA__ROLE__ROLE_CHARON, &message);
 }
 
+/* ---- requests ---- */
+
+static uint32_t next_id(void)
+{
+	if (!++last_id)
+		last_id = 1; /* 0: no answer */
+	return last_id;
+}
+
+static void add_request(uint32_t id, const struct gcks_kernel_id *kernel_id, bool removal)
+{
+	struct request *request = XCALLOC(MTYPE_TMP, sizeof(*request));
+
+	request->id = id;
+	request->kernel_id = *kernel_id;
+	request->removal = removal;
+	*asked_end = request;
+	asked_end = &request->next;
+}
+
+/* The request that is answered, out of the list; NULL: of an earlier connection. */
+static struct request *take_request(uint32_t id)
+{
+	struct request **at = &asked, *request;
+
+	while (*at && (*at)->id != id)
+		at = &(*at)->next;
+	request = *at;
+	if (!request)
+		return NULL;
+	*at = request->next;
+	if (!*at)
+		asked_end = at;
+	return request;
+}
+
+static void forget_requests(void)
+{
+	struct request *next;
+
+	for (; asked; asked = next) {
+		next = asked->next;
+		XFREE(MTYPE_TMP, asked);
+	}
+	asked_end = &asked;
+	gcks_kernel_ids_clear(&asked_ids);
+	gcks_kernel_ids_clear(&removing);
+}
+
+/* Its answer will come before that of the installation, and then means nothing. */
+static void supersede_removal(const struct gcks_kernel_id *id)
+{
+	gcks_kernel_ids_remove(&gone, id);
+	gcks_kernel_ids_remove(&failed_removals, id);
+	if (!gcks_kernel_ids_has(&removing, id))
+		return;
+	gcks_kernel_ids_remove(&removing, id);
+	for (struct request *request = asked; request; request = request->next)
+		if (request->removal && gcks_kernel_id_compare(&request->kernel_id, id) == 0)
+			request->superseded = true;
+}
+
 /* ---- acknowledgement ---- */
 
 static void retry(struct event *event)
 {
 	gcks_kernel_ids_clear(&failed);
+	gcks_kernel_ids_clear(&failed_removals);
 	gcks_client_reconsider();
+}
+
+static void retry_later(void)
+{
+	if (t_retry)
+		return;
+	event_add_timer(gcksd.loop, retry, NULL, retry_s, &t_retry);
+	retry_s = MIN(retry_s * 2, RETRY_MAX_S);
 }
 
 static void out_of_memory(void)
@@ -162,64 +240,73 @@ static const char *describe(const struct gcks_kernel_id *id, char *buffer, size_
 	return buffer;
 }
 
-static void install_failed(const struct gcks_kernel_id *id, const char *text)
+static void log_failed(const struct gcks_kernel_id *id, const char *what, const char *text)
 {
-	char what[256];
+	char which[256];
 
-	zlog_err("GSA: %s could not be installed: %s; tried again in %u s",
-		 describe(id, what, sizeof(what)), text[0] ? text : "charon does not say why",
-		 retry_s);
-	gcks_kernel_ids_remove(&gcksd.installed, id);
-	gcks_kernel_ids_remove(&in_kernel, id);
-	if (!gcks_kernel_ids_add(&failed, id))
-		out_of_memory();
-	if (t_retry)
+	zlog_err("GSA: %s could not be %s: %s; tried again in at most %u s",
+		 describe(id, which, sizeof(which)), what,
+		 text[0] ? text : "charon does not say why", retry_s);
+}
+
+static void installed_answer(const struct gcks_kernel_id *id, const Gsa__Installed *answer)
+{
+	gcks_kernel_ids_remove(&asked_ids, id);
+	if (answer->ok) {
+		if (!gcks_kernel_ids_add(&gcksd.installed, id) ||
+		    !gcks_kernel_ids_add(&in_kernel, id))
+			out_of_memory();
+	} else {
+		log_failed(id, "installed", answer->text);
+		gcks_kernel_ids_remove(&gcksd.installed, id);
+		gcks_kernel_ids_remove(&in_kernel, id);
+		if (!gcks_kernel_ids_add(&failed, id))
+			out_of_memory();
+		retry_later();
+	}
+	if (!asked_ids.count || !answer->ok)
+		gcks_client_reconsider();
+}
+
+static void forget(struct event *event);
+
+static void removed_answer(const struct gcks_kernel_id *id, const Gsa__Installed *answer)
+{
+	gcks_kernel_ids_remove(&removing, id);
+	if (answer->ok) {
+		/* without memory it stays known and is removed once more */
+		if (gcks_kernel_ids_add(&gone, id))
+			event_add_timer(gcksd.loop, forget, NULL, FORGET_S, &t_forget);
 		return;
-	event_add_timer(gcksd.loop, retry, NULL, retry_s, &t_retry);
-	retry_s = MIN(retry_s * 2, RETRY_MAX_S);
+	}
+	log_failed(id, "removed", answer->text);
+	if (!gcks_kernel_ids_add(&failed_removals, id))
+		out_of_memory();
+	retry_later();
 }
 
 void gcks_install_acknowledged(const Gsa__Installed *installed)
 {
-	struct request **at = &asked, *request;
+	struct request *request = take_request(installed->id);
 
-	while (*at && (*at)->id != installed->id)
-		at = &(*at)->next;
-	request = *at;
 	if (!request)
-		return; /* of an earlier connection */
-	*at = request->next;
-	if (!*at)
-		asked_end = at;
-	gcks_kernel_ids_remove(&asked_ids, &request->kernel_id);
-	if (!installed->ok) {
-		install_failed(&request->kernel_id, installed->text);
-	} else if (!gcks_kernel_ids_add(&gcksd.installed, &request->kernel_id) ||
-		   !gcks_kernel_ids_add(&in_kernel, &request->kernel_id)) {
-		out_of_memory();
-	} else if (!asked && !failed.count) {
+		return;
+	if (!request->removal)
+		installed_answer(&request->kernel_id, installed);
+	else if (!request->superseded)
+		removed_answer(&request->kernel_id, installed);
+	if (!asked && !failed.count && !failed_removals.count)
 		retry_s = RETRY_MIN_S;
-	}
 	XFREE(MTYPE_TMP, request);
-	if (!asked || !installed->ok)
-		gcks_client_reconsider();
 }
 
 void gcks_install_reset(void)
 {
-	struct request *next;
-
-	for (; asked; asked = next) {
-		next = asked->next;
-		XFREE(MTYPE_TMP, asked);
-	}
-	asked_end = &asked;
-	gcks_kernel_ids_clear(&asked_ids);
+	/* what the lost connection was asked to remove may still be there: it stays known */
+	forget_requests();
 	gcks_kernel_ids_clear(&gcksd.installed);
 	gcks_kernel_ids_clear(&failed);
-	/* what the lost connection was asked to remove may still be there */
-	gcks_kernel_ids_clear(&removing);
-	event_cancel(&t_settle);
+	gcks_kernel_ids_clear(&failed_removals);
 	event_cancel(&t_retry);
 	retry_s = RETRY_MIN_S;
 }
@@ -236,7 +323,7 @@ void gcks_install_forget_spi(uint32_t spi)
 
 bool gcks_install_is_pending(void)
 {
-	return asked != NULL;
+	return asked_ids.count != 0;
 }
 
 bool gcks_install_has_failed(void)
@@ -260,25 +347,25 @@ void gcks_install_update_ready(void)
 
 /* ---- planning ---- */
 
-static void settled(struct event *event)
+static void forget(struct event *event)
 {
 	struct gcks_change *changes;
-	size_t count = removing.count;
+	size_t count = gone.count;
 
-	if (!count || gcks_local_status(GSA__ROLE__ROLE_CHARON)->state == GCKS_CLIENT_AWAY)
+	if (!count)
 		return;
 	changes = XCALLOC(MTYPE_TMP, count * sizeof(*changes));
 	for (size_t i = 0; i < count; i++)
 		changes[i] = (struct gcks_change){ .kind = GCKS_REMOVE_KERNEL_ID,
-						   .kernel_id = &removing.ids[i] };
+						   .kernel_id = &gone.ids[i] };
 	if (gcks_store_commit(gcksd.store, changes, count)) {
 		for (size_t i = 0; i < count; i++)
-			gcks_kernel_ids_remove(&gcksd.known, &removing.ids[i]);
-		gcks_kernel_ids_clear(&removing);
+			gcks_kernel_ids_remove(&gcksd.known, &gone.ids[i]);
+		gcks_kernel_ids_clear(&gone);
 	} else {
 		zlog_err("GSA: removed kernel state is not stored: %s",
 			 gcks_store_error(gcksd.store));
-		event_add_timer(gcksd.loop, settled, NULL, RETRY_MAX_S, &t_settle);
+		event_add_timer(gcksd.loop, forget, NULL, RETRY_MAX_S, &t_forget);
 	}
 	XFREE(MTYPE_TMP, changes);
 }
@@ -317,23 +404,15 @@ static bool store_plan(const struct gcks_plan *plan)
 
 static void ask(const struct gcks_desired *desired)
 {
-	struct request *request;
-	bool sent;
+	uint32_t id = next_id();
 
-	if (!++last_id)
-		last_id = 1;
-	sent = desired->id.kind == GCKS_KERNEL_SA ? send_sa(last_id, desired)
-						  : send_policy(last_id, &desired->id);
-	if (!sent)
+	if (!(desired->id.kind == GCKS_KERNEL_SA ? send_sa(id, desired)
+						 : send_policy(id, &desired->id)))
 		return;
 	if (!gcks_kernel_ids_add(&asked_ids, &desired->id))
 		out_of_memory(); /* at worst it is asked for twice */
-	gcks_kernel_ids_remove(&removing, &desired->id);
-	request = XCALLOC(MTYPE_TMP, sizeof(*request));
-	request->id = last_id;
-	request->kernel_id = desired->id;
-	*asked_end = request;
-	asked_end = &request->next;
+	supersede_removal(&desired->id);
+	add_request(id, &desired->id, false);
 }
 
 /*
@@ -343,19 +422,29 @@ static void ask(const struct gcks_desired *desired)
 static bool may_remove(const struct gcks_kernel_id *id)
 {
 	return id->kind != GCKS_KERNEL_POLICY || id->action != GSA__POLICY_ACTION__POLICY_BLOCK ||
-	       (!asked && !failed.count);
+	       (!asked_ids.count && !failed.count);
 }
 
 static void ask_removal(const struct gcks_kernel_id *id)
 {
-	if (!may_remove(id) || gcks_kernel_ids_has(&removing, id) || !send_remove(id))
+	uint32_t request;
+
+	if (!may_remove(id) || gcks_kernel_ids_has(&removing, id) ||
+	    gcks_kernel_ids_has(&gone, id) || gcks_kernel_ids_has(&failed_removals, id))
 		return;
+	request = next_id();
+	/* before it is sent: without memory it stays known, and is asked for later */
+	if (!gcks_kernel_ids_add(&removing, id)) {
+		out_of_memory();
+		return;
+	}
+	if (!send_remove(request, id)) {
+		gcks_kernel_ids_remove(&removing, id);
+		return;
+	}
 	gcks_kernel_ids_remove(&gcksd.installed, id);
 	gcks_kernel_ids_remove(&in_kernel, id);
-	if (!gcks_kernel_ids_add(&removing, id))
-		return; /* it stays known and is removed once more */
-	event_cancel(&t_settle);
-	event_add_timer(gcksd.loop, settled, NULL, SETTLE_S, &t_settle);
+	add_request(request, id, true);
 }
 
 void gcks_install_plan(bool allow_remove)
@@ -426,4 +515,15 @@ void gcks_install_start(void)
 	for (size_t i = 0; i < gcksd.known.count; i++)
 		if (!gcks_kernel_ids_add(&in_kernel, &gcksd.known.ids[i]))
 			out_of_memory();
+}
+
+void gcks_install_stop(void)
+{
+	forget_requests();
+	gcks_kernel_ids_clear(&in_kernel);
+	gcks_kernel_ids_clear(&gone);
+	gcks_kernel_ids_clear(&failed);
+	gcks_kernel_ids_clear(&failed_removals);
+	event_cancel(&t_retry);
+	event_cancel(&t_forget);
 }
