@@ -177,10 +177,15 @@ void gcks_announce_groups(void)
 	}
 }
 
-void gcks_announce_all(void)
+static void forget_told(void)
 {
 	while (told_groups)
 		free_told(&told_groups);
+}
+
+void gcks_announce_all(void)
+{
+	forget_told();
 	gcks_announce_groups();
 }
 
@@ -197,4 +202,9 @@ void gcks_announce_member(const struct gcks_registration *registration, bool rem
 		gcks_announce_groups();
 	else
 		send_member(registration, false);
+}
+
+void gcks_announce_stop(void)
+{
+	forget_told();
 }

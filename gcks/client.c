@@ -432,3 +432,12 @@ void gcks_client_start(void)
 {
 	gcks_install_start();
 }
+
+void gcks_client_stop(void)
+{
+	while (joins)
+		free_joined(&joins);
+	event_cancel(&t_reconsider);
+	event_cancel(&t_settled);
+	gcks_install_stop();
+}

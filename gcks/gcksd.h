@@ -75,6 +75,7 @@ unsigned int gcks_server_clear(const char *identity, uint32_t group);
 void gcks_server_receive(const Gsa__Message *message); /* of charon */
 void gcks_server_charon_synced(void);
 void gcks_server_start(void);
+void gcks_server_stop(void);
 
 /* -- client.c -- */
 
@@ -94,6 +95,7 @@ void gcks_client_bgpd_synced(void);
  */
 bool gcks_client_settled(void);
 void gcks_client_start(void);
+void gcks_client_stop(void);
 
 /* -- announce.c -- */
 
@@ -101,6 +103,7 @@ void gcks_announce_all(void); /* bgpd connected */
 /* Groups of policy and memberships, as they are now; what has gone is withdrawn. */
 void gcks_announce_groups(void);
 void gcks_announce_member(const struct gcks_registration *registration, bool removed);
+void gcks_announce_stop(void);
 
 /*
  * -- connected.c --

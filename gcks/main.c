@@ -299,6 +299,9 @@ static void __attribute__((noreturn)) terminate(void)
 	frr_early_fini();
 	event_cancel(&t_empty);
 	gcks_local_stop();
+	gcks_server_stop();
+	gcks_client_stop();
+	gcks_announce_stop();
 	gcks_connected_stop();
 	close_tables();
 	frr_fini();

@@ -319,3 +319,10 @@ void gcks_server_start(void)
 		zlog_info("GSA: %zu registrations loaded from the store",
 			  gcksd.registrations.count);
 }
+
+void gcks_server_stop(void)
+{
+	free_removals();
+	event_cancel(&t_reconsider);
+	event_cancel(&t_stale);
+}
