@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Makes the nodes of a topology: a network and a mount namespace each, joined by veths.
+"""Makes the nodes of a topology: namespaces of network, mounts and host name, joined by veths.
 
-A node's network namespace has the node's name for `ip netns`, its mount namespace is
-held by the file $LAB_RUN/NODE/namespace; nothing has to run in a node to keep it. In
-the mount namespace the node's own folders stand at the usual places:
+A node's network namespace has the node's name for `ip netns`, the others are held by the
+files $LAB_RUN/NODE/namespace and $LAB_RUN/NODE/hostname; nothing has to run in a node to keep
+them. In the mount namespace the node's own folders stand at the usual places:
 
     $LAB_RUN/NODE/run -> /run       lib -> /var/lib/frr     log -> /var/log
     $LAB_RUN/NODE/etc/frr -> /etc/frr, etc/swanctl -> /etc/swanctl,
@@ -19,6 +19,7 @@ import subprocess
 
 CLONE_FS = 0x00000200
 CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
 CLONE_NEWNET = 0x40000000
 MS_BIND = 0x1000
 MS_REC = 0x4000
@@ -76,6 +77,12 @@ def entered(path, own, kind):
             check(libc.setns(back, kind), "leave a namespace")
 
 
+def holders(name):
+    """Namespace kind -> file that holds it."""
+    return {"net": netns_path(name), "mnt": os.path.join(folder(name), "namespace"),
+            "uts": os.path.join(folder(name), "hostname")}
+
+
 def inside(name):
     """The calling thread is in a node's network: sockets that it opens stay there."""
     return entered(netns_path(name), "/proc/thread-self/ns/net", CLONE_NEWNET)
@@ -87,8 +94,10 @@ def popen(name, command, **options):
     check(libc.unshare(CLONE_FS), "unshare")
     with opened(".") as here:
         try:
-            with inside(name), entered(os.path.join(folder(name), "namespace"),
-                                       "/proc/thread-self/ns/mnt", CLONE_NEWNS):
+            files = holders(name)
+            with inside(name), \
+                    entered(files["uts"], "/proc/thread-self/ns/uts", CLONE_NEWUTS), \
+                    entered(files["mnt"], "/proc/thread-self/ns/mnt", CLONE_NEWNS):
                 return subprocess.Popen(command, **options)
         finally:
             os.fchdir(here)
@@ -109,9 +118,8 @@ def create_node(name):
         os.makedirs(os.path.join(base, place), exist_ok=True)
     for place in SWANCTL_FOLDERS:
         os.makedirs(os.path.join(base, "etc/swanctl", place), exist_ok=True)
-    holders = (netns_path(name), os.path.join(base, "namespace"))
     os.makedirs(NETNS_FOLDER, exist_ok=True)
-    for holder in holders:
+    for holder in holders(name).values():
         open(holder, "x", encoding="ascii").close()
 
     ready, ready_end = os.pipe()
@@ -120,7 +128,7 @@ def create_node(name):
     if child == 0:
         status = 1
         try:
-            enter_new_namespaces(base)
+            enter_new_namespaces(name, base)
             os.write(ready_end, b"+")
             os.close(done)
             os.read(done_end, 1)
@@ -131,7 +139,7 @@ def create_node(name):
     try:
         if os.read(ready, 1) != b"+":
             raise OSError(f"node {name}: its namespaces could not be made")
-        for kind, holder in zip(("net", "mnt"), holders):
+        for kind, holder in holders(name).items():
             mount(f"/proc/{child}/ns/{kind}", holder, flags=MS_BIND)
     finally:
         for end in (ready, done, done_end):
@@ -139,8 +147,9 @@ def create_node(name):
         os.waitpid(child, 0)
 
 
-def enter_new_namespaces(base):
-    check(libc.unshare(CLONE_NEWNS | CLONE_NEWNET), "unshare")
+def enter_new_namespaces(name, base):
+    check(libc.unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS), "unshare")
+    socket.sethostname(name)
     mount(None, "/", flags=MS_REC | MS_PRIVATE)
     mount("sysfs", "/sys", "sysfs")
     # /run last: the sources may lie below it
@@ -202,7 +211,7 @@ def node_commands(topology, node):
 def remove(topology):
     """Undoes create(); processes in the nodes are gone already."""
     for name in topology.nodes:
-        for holder in (netns_path(name), os.path.join(folder(name), "namespace")):
+        for holder in holders(name).values():
             if os.path.exists(holder):
                 libc.umount2(holder.encode(), MNT_DETACH)
                 os.unlink(holder)
