@@ -70,6 +70,8 @@ void gsa_local_stop(gsa_local_t *local);
 payload_t *gsa_payload_create(uint8_t type, chunk_t body);
 /** Body of the first payload of a G-IKEv2 type in a received message; chunk_empty, borrowed. */
 chunk_t gsa_payload_find(message_t *message, uint8_t type);
+/** Did all of a received message come encrypted?  If not, nobody knows who sent it. */
+bool gsa_message_was_encrypted(message_t *message);
 /** Notifies that libcharon has no name for: add one, find the first (NULL: none). */
 void gsa_notify_add(message_t *message, uint16_t type, chunk_t data);
 struct notify_payload_t *gsa_notify_find(message_t *message, uint16_t type);

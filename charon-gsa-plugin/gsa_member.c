@@ -454,7 +454,7 @@ METHOD(listener_t, message, bool, member_listener_t *listener, ike_sa_t *ike_sa,
 
 	if (!incoming || !plain || !ike_sa || !message->get_request(message) ||
 	    message->get_exchange_type(message) != INFORMATIONAL ||
-	    ike_sa->get_state(ike_sa) == IKE_CONNECTING)
+	    ike_sa->get_state(ike_sa) == IKE_CONNECTING || !gsa_message_was_encrypted(message))
 		return TRUE;
 	body = gsa_payload_find(message, GSA_PAYLOAD_IDG);
 	if (body.len && !gsa_idg_decode(body.ptr, body.len, &idg, &reason)) {

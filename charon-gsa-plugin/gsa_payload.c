@@ -9,6 +9,8 @@
 #include <encoding/payloads/unknown_payload.h>
 
 #define PAYLOAD_HEADER_SIZE 4
+/* Where the IKE header has the type of the first payload (RFC 7296 §3.1). */
+#define FIRST_PAYLOAD_OFFSET 16
 
 typedef struct {
 	payload_t public;
@@ -116,6 +118,19 @@ chunk_t gsa_payload_find(message_t *message, uint8_t type)
 	}
 	enumerator->destroy(enumerator);
 	return body;
+}
+
+/*
+ * libcharon does not ask of payloads that it has no name for whether they were encrypted.  What
+ * was put together of fragments has no packet of its own, and its fragments were decrypted.
+ */
+bool gsa_message_was_encrypted(message_t *message)
+{
+	chunk_t packet = message->get_packet_data(message);
+
+	return !packet.len || (packet.len > FIRST_PAYLOAD_OFFSET &&
+			       (packet.ptr[FIRST_PAYLOAD_OFFSET] == PLV2_ENCRYPTED ||
+				packet.ptr[FIRST_PAYLOAD_OFFSET] == PLV2_FRAGMENT));
 }
 
 void gsa_notify_add(message_t *message, uint16_t type, chunk_t data)

@@ -155,6 +155,11 @@ METHOD(task_t, process, status_t, gsa_register_t *this, message_t *message)
 	char text[TEXT_MAX];
 	const char *reason;
 
+	/* anyone may have sent it */
+	if (!gsa_message_was_encrypted(message)) {
+		conclude(this, NULL, 0, "an answer that was not encrypted is ignored", NULL);
+		return SUCCESS;
+	}
 	if (notify) {
 		reason = error_text(notify);
 		if (!reason) {

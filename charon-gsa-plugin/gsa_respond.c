@@ -217,6 +217,10 @@ METHOD(task_t, process, status_t, gsa_respond_t *this, message_t *message)
 		refuse(this, GSA_NOTIFY_REGISTRATION_FAILED, "the IKE_SA is not established");
 		return NEED_MORE;
 	}
+	if (!gsa_message_was_encrypted(message)) {
+		refuse(this, GSA_NOTIFY_REGISTRATION_FAILED, "the request was not encrypted");
+		return NEED_MORE;
+	}
 	if (!body.len || !gsa_idg_decode(body.ptr, body.len, &idg, &reason)) {
 		refuse(this, GSA_NOTIFY_INVALID_GROUP_ID, reason);
 		return NEED_MORE;
