@@ -3,13 +3,14 @@
  * charon's gsa plugin: what its files share.
  *
  *   gsa_plugin.c      features, settings, the parts below: the table of contents
- *   gsa_local.c       the socket to gcksd: connection, resynchronisation, questions
+ *   gsa_local.c       the socket to gcksd; gsa_local_handle.c: queues, questions, messages
  *   gsa_payload.c     IDg, GSA, KD as payloads of IKE messages
  *   gsa_keys.c        GSK_w of an IKE_SA; wrapping and unwrapping of key bags
  *   gsa_group_sa.c    GroupSa of the local protocol <-> GSA and KD
  *   gsa_server.c      key server: registrations held by this charon, their end
  *   gsa_respond.c     task that answers GSA_REGISTRATION
- *   gsa_member.c      member: groups to join, their state machine; gsa_group.c: one of them
+ *   gsa_member.c      member: groups to join, their state machine; gsa_group.c: one of them;
+ *                     gsa_attempt.c: attempts; gsa_member_event.c: what happens to IKE_SAs
  *   gsa_register.c    task that initiates GSA_REGISTRATION; gsa_depart.c: Delete and departure
  *   gsa_kernel.c      states and policies that gcksd asks for
  *

@@ -20,6 +20,7 @@ typedef struct {
 	bool waiting, registering;
 	uint32_t ike_sa; /* unique id, 0: none */
 	bool initiated;	 /* we brought the IKE_SA up */
+	bool asked;	 /* and have sent IKE_AUTH over it */
 	bool marked;	 /* not repeated since gcksd connected */
 	chunk_t key_server;
 	struct gsa_secret group_sa; /* packed GroupSa; empty: none held */

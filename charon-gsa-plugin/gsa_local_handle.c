@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Between the connection to gcksd and charon's threads: the queues, questions that wait for their
+ * answer, and the thread that handles messages one after the other.
+ */
+#include "charon-gsa-plugin/gsa_local.h"
+
+#define OUT_MAX	       (32 * 1024 * 1024) /* octets; gcksd hangs: drop the connection */
+#define LOG_INTERVAL_S 60
+
+/* ---- queues; the mutex is held ---- */
+
+void gsa_local_free_packed(chunk_t *packed)
+{
+	chunk_clear(packed);
+	free(packed);
+}
+
+static void free_received(gsa_received_t *received)
+{
+	gsa_message_free(received->message);
+	free(received);
+}
+
+void gsa_local_clear(private_gsa_local_t *this)
+{
+	gsa_question_t *question;
+	gsa_received_t *received;
+	chunk_t *packed;
+
+	while (this->out->remove_first(this->out, (void **)&packed) == SUCCESS)
+		gsa_local_free_packed(packed);
+	this->out_size = 0;
+	this->drained->broadcast(this->drained);
+	this->overflow = FALSE;
+	while (this->in->remove_first(this->in, (void **)&received) == SUCCESS)
+		free_received(received);
+	while (this->questions->remove_first(this->questions, (void **)&question) == SUCCESS)
+		question->over = TRUE;
+	this->answered->broadcast(this->answered);
+}
+
+bool gsa_local_enqueue(private_gsa_local_t *this, const Gsa__Message *message)
+{
+	size_t size = gsa__message__get_packed_size(message);
+	chunk_t *packed;
+
+	if (size > GSA_MESSAGE_MAX) {
+		DBG1(DBG_CFG, "gsa: a message for gcksd of %zu octets is too long, not sent", size);
+		return FALSE;
+	}
+	if (this->overflow || this->out_size + size > OUT_MAX) {
+		this->overflow = TRUE;
+		gsa_local_wake(this);
+		return FALSE;
+	}
+	INIT(packed);
+	*packed = chunk_alloc(size);
+	packed->len = gsa_message_pack(message, packed->ptr);
+	this->out_size += size;
+	this->out->insert_last(this->out, packed);
+	gsa_local_wake(this);
+	return TRUE;
+}
+
+void gsa_local_hand_over(private_gsa_local_t *this, Gsa__Message *message)
+{
+	gsa_received_t *received;
+
+	INIT(received, .message = message, .generation = this->generation);
+	this->in->insert_last(this->in, received);
+	this->handler_wake->signal(this->handler_wake);
+}
+
+/* ---- what other threads call ---- */
+
+bool gsa_local_send(private_gsa_local_t *this, Gsa__Message *message)
+{
+	bool sent;
+
+	this->mutex->lock(this->mutex);
+	sent = this->open && !this->stopped && gsa_local_enqueue(this, message);
+	this->mutex->unlock(this->mutex);
+	return sent;
+}
+
+Gsa__Message *gsa_local_ask(private_gsa_local_t *this, Gsa__RegistrationRequest *request)
+{
+	Gsa__Message message = GSA__MESSAGE__INIT;
+	gsa_question_t question = {};
+	timeval_t until;
+
+	message.body_case = GSA__MESSAGE__BODY_REGISTRATION_REQUEST;
+	message.registration_request = request;
+	time_monotonic(&until);
+	timeval_add_ms(&until, GSA_REPLY_TIMEOUT_MS);
+
+	this->mutex->lock(this->mutex);
+	question.request = request->request = ++this->last_request;
+	if (this->open && !this->stopped && gsa_local_enqueue(this, &message)) {
+		this->questions->insert_last(this->questions, &question);
+		while (!question.over) {
+			if (this->answered->timed_wait_abs(this->answered, this->mutex, until))
+				break;
+		}
+		if (!question.over)
+			this->questions->remove(this->questions, &question, NULL);
+	}
+	this->mutex->unlock(this->mutex);
+	return question.reply;
+}
+
+void gsa_local_take_reply(private_gsa_local_t *this, Gsa__Message *message)
+{
+	enumerator_t *enumerator;
+	gsa_question_t *question;
+
+	this->mutex->lock(this->mutex);
+	enumerator = this->questions->create_enumerator(this->questions);
+	while (enumerator->enumerate(enumerator, &question)) {
+		if (question->request != message->registration_reply->request)
+			continue;
+		this->questions->remove_at(this->questions, enumerator);
+		question->reply = message;
+		question->over = TRUE;
+		message = NULL;
+		this->answered->broadcast(this->answered);
+		break;
+	}
+	enumerator->destroy(enumerator);
+	this->mutex->unlock(this->mutex);
+	if (message) {
+		gsa_local_dropped(this, "an answer came too late, or to no question");
+		gsa_message_free(message);
+	}
+}
+
+/* ---- the handling thread ---- */
+
+void gsa_local_dropped(private_gsa_local_t *this, const char *reason)
+{
+	time_t now = time_monotonic(NULL);
+	u_int count;
+
+	this->mutex->lock(this->mutex);
+	count = ++this->dropped;
+	if (this->dropped_logged && now - this->dropped_logged < LOG_INTERVAL_S) {
+		count = 0;
+	} else {
+		this->dropped_logged = now;
+		this->dropped = 0;
+	}
+	this->mutex->unlock(this->mutex);
+	if (count > 1)
+		DBG1(DBG_CFG, "gsa: dropped %u messages of gcksd, this one because %s", count,
+		     reason);
+	else if (count)
+		DBG1(DBG_CFG, "gsa: dropped a message of gcksd: %s", reason);
+}
+
+/* SyncDone speaks for what was repeated on the same connection. */
+static void resynchronise(private_gsa_local_t *this, uint32_t generation)
+{
+	Gsa__Message message = GSA__MESSAGE__INIT;
+	Gsa__SyncDone done = GSA__SYNC_DONE__INIT;
+
+	gsa.member->mark(gsa.member);
+	gsa.server->repeat(gsa.server);
+	gsa.member->repeat(gsa.member);
+	message.body_case = GSA__MESSAGE__BODY_SYNC_DONE;
+	message.sync_done = &done;
+	this->mutex->lock(this->mutex);
+	if (this->state == UP && this->generation == generation && !this->stopped)
+		gsa_local_enqueue(this, &message);
+	this->mutex->unlock(this->mutex);
+}
+
+static const char *name_of(const Gsa__Message *message)
+{
+	const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(
+		&gsa__message__descriptor, message->body_case);
+
+	return field ? field->name : "unknown";
+}
+
+static void handle(private_gsa_local_t *this, gsa_received_t *received)
+{
+	const Gsa__Message *message = received->message;
+	char reason[GSA_LOCAL_REASON];
+
+	if (!message) {
+		resynchronise(this, received->generation);
+		return;
+	}
+	DBG2(DBG_CFG, "gsa: %s from gcksd", name_of(message));
+	if (message->body_case == GSA__MESSAGE__BODY_SYNC_DONE)
+		gsa.member->sweep(gsa.member);
+	else if (!gsa.kernel->handle(gsa.kernel, message) &&
+		 !gsa.member->handle(gsa.member, message) &&
+		 !gsa.server->handle(gsa.server, message)) {
+		snprintf(reason, sizeof(reason), "%s is not for charon", name_of(message));
+		gsa_local_dropped(this, reason);
+	}
+}
+
+void *gsa_local_handler_main(private_gsa_local_t *this)
+{
+	gsa_received_t *received;
+
+	this->mutex->lock(this->mutex);
+	while (!this->stopped) {
+		if (this->in->remove_first(this->in, (void **)&received) != SUCCESS) {
+			this->handler_wake->wait(this->handler_wake, this->mutex);
+			continue;
+		}
+		/* not before: what it did for an earlier connection is not for this one */
+		if (!received->message)
+			this->open = TRUE;
+		if (this->in->get_count(this->in) == GSA_LOCAL_IN_MAX - 1)
+			gsa_local_wake(this);
+		this->mutex->unlock(this->mutex);
+		handle(this, received);
+		free_received(received);
+		this->mutex->lock(this->mutex);
+	}
+	this->mutex->unlock(this->mutex);
+	return NULL;
+}
