@@ -15,6 +15,8 @@
 #define DELAY_MIN_MS   200u
 /* A look at what swanctl has loaded costs nothing. */
 #define DELAY_LOCAL_MS 200u
+/* After an IKE_SA that may stay half open at the key server. */
+#define DELAY_HALF_OPEN_MS 10000u
 /* Bound of the delay after the first failure of a new membership; it doubles from there. */
 #define DELAY_FIRST_MS 500u
 
@@ -92,6 +94,18 @@ void gsa_attempt_late(gsa_group_t *group)
 	gsa_attempt_after(group, gsa_random_ms(retry_ms(group) / 2, retry_ms(group)));
 }
 
+/*
+ * The key server keeps an IKE_SA that we cannot authenticate on for half a minute (charon's
+ * half_open_timeout), and takes five from an address; other groups need some of them.
+ */
+void gsa_attempt_half_open(gsa_group_t *group)
+{
+	uint32_t bound = retry_ms(group);
+
+	gsa_attempt_after(group, gsa_random_ms(max(bound / 2, DELAY_HALF_OPEN_MS),
+					       max(bound, 2 * DELAY_HALF_OPEN_MS)));
+}
+
 /* With the IKE_SA held by this thread, and the mutex. */
 void gsa_attempt_register(gsa_group_t *group, ike_sa_t *ike_sa)
 {
@@ -119,6 +133,7 @@ static bool attach(private_gsa_member_t *this, const attempt_t *attempt, ike_sa_
 		other = gsa_member_find_on(this, id, group);
 		group->ike_sa = id;
 		group->initiated = created || (other && other->initiated);
+		group->asked = other && other->asked;
 		if (state == IKE_ESTABLISHED || state == IKE_REKEYING)
 			gsa_attempt_register(group, ike_sa);
 	}

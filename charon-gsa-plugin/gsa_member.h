@@ -47,6 +47,7 @@ void gsa_attempt_after(gsa_group_t *group, uint32_t delay_ms);
 void gsa_attempt_spread(gsa_group_t *group);
 void gsa_attempt_soon(gsa_group_t *group);
 void gsa_attempt_late(gsa_group_t *group);
+void gsa_attempt_half_open(gsa_group_t *group);
 /** Register over an IKE_SA that this thread holds. */
 void gsa_attempt_register(gsa_group_t *group, ike_sa_t *ike_sa);
 

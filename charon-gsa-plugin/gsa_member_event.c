@@ -36,11 +36,21 @@ static void up(private_gsa_member_t *this, ike_sa_t *ike_sa)
 	this->mutex->unlock(this->mutex);
 }
 
+/* The key server answered IKE_SA_INIT, and waits for an IKE_AUTH that never came. */
+static bool left_half_open(const gsa_group_t *group, ike_sa_t *ike_sa)
+{
+	ike_sa_id_t *id = ike_sa->get_id(ike_sa);
+
+	return !group->asked && ike_sa->get_state(ike_sa) == IKE_CONNECTING &&
+	       ike_sa->has_condition(ike_sa, COND_ORIGINAL_INITIATOR) && id->get_responder_spi(id);
+}
+
 static void down(private_gsa_member_t *this, ike_sa_t *ike_sa)
 {
 	uint32_t id = ike_sa->get_unique_id(ike_sa);
 	enumerator_t *enumerator;
 	gsa_group_t *group;
+	bool half_open;
 
 	this->mutex->lock(this->mutex);
 	enumerator = this->groups->create_enumerator(this->groups);
@@ -48,12 +58,17 @@ static void down(private_gsa_member_t *this, ike_sa_t *ike_sa)
 		if (group->ike_sa != id)
 			continue;
 		group->ike_sa = 0;
+		half_open = left_half_open(group, ike_sa);
 		if (group->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED)
 			gsa_group_enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_LOST, 0,
 					"the IKE_SA to the key server is gone");
 		else if (!group->waiting)
 			gsa_group_attempt_failed(group, 0, "the key server could not be reached");
-		if (!group->waiting)
+		if (group->waiting)
+			continue;
+		if (half_open)
+			gsa_attempt_half_open(group);
+		else
 			gsa_attempt_soon(group);
 	}
 	enumerator->destroy(enumerator);
@@ -116,6 +131,13 @@ METHOD(listener_t, alert, bool, gsa_member_listener_t *listener, ike_sa_t *ike_s
 	while (enumerator->enumerate(enumerator, &group)) {
 		if (group->ike_sa != ike_sa->get_unique_id(ike_sa))
 			continue;
+		if (left_half_open(group, ike_sa)) {
+			gsa_group_attempt_failed(group, NOTIFY_AUTHENTICATION_FAILED,
+						 "the connection has no usable secret, or key with "
+						 "certificate, to authenticate with");
+			gsa_attempt_half_open(group);
+			continue;
+		}
 		gsa_group_attempt_failed(group, NOTIFY_AUTHENTICATION_FAILED, text);
 		gsa_attempt_late(group);
 	}
@@ -125,6 +147,20 @@ METHOD(listener_t, alert, bool, gsa_member_listener_t *listener, ike_sa_t *ike_s
 }
 
 /* Deletes of the key server (RFC 9838 §2.4.3) */
+
+static void sends_auth(private_gsa_member_t *this, ike_sa_t *ike_sa)
+{
+	enumerator_t *enumerator;
+	gsa_group_t *group;
+
+	this->mutex->lock(this->mutex);
+	enumerator = this->groups->create_enumerator(this->groups);
+	while (enumerator->enumerate(enumerator, &group))
+		if (group->ike_sa == ike_sa->get_unique_id(ike_sa))
+			group->asked = TRUE;
+	enumerator->destroy(enumerator);
+	this->mutex->unlock(this->mutex);
+}
 
 /* libcharon's own task answers, and finds no CHILD_SA that the Delete is about. */
 METHOD(listener_t, message, bool, gsa_member_listener_t *listener, ike_sa_t *ike_sa,
@@ -137,6 +173,8 @@ METHOD(listener_t, message, bool, gsa_member_listener_t *listener, ike_sa_t *ike
 	gsa_group_t *group;
 	chunk_t body;
 
+	if (!incoming && plain && ike_sa && message->get_exchange_type(message) == IKE_AUTH)
+		sends_auth(this, ike_sa);
 	if (!incoming || !plain || !ike_sa || !message->get_request(message) ||
 	    message->get_exchange_type(message) != INFORMATIONAL ||
 	    ike_sa->get_state(ike_sa) == IKE_CONNECTING || !gsa_message_was_encrypted(message))
