@@ -3,7 +3,8 @@
  * gcksd: what the parts of the daemon share.
  *
  *   main.c            start, order of initialisation, stop
- *   northbound*.c     YANG frr-gsa: validation, changes go into the policy and member tables
+ *   northbound*.c     YANG frr-gsa: validation, changes go into the policy and member tables;
+ *                     state, clear-member, notifications
  *   cli.c, show*.c    commands (vtysh)
  *   local*.c          the socket: connections of charon and bgpd, Hello, refusals
  *   server.c          key server: decisions, registrations, SAs; charon's messages about them
@@ -96,6 +97,18 @@ void gcks_client_bgpd_synced(void);
 bool gcks_client_settled(void);
 void gcks_client_start(void);
 void gcks_client_stop(void);
+
+/* -- northbound_event.c -- */
+
+enum gcks_member_event { GCKS_MEMBER_REGISTERED, GCKS_MEMBER_REMOVED, GCKS_MEMBER_REFUSED };
+
+/*
+ * Notifications member-registered, member-removed, member-refused: tells who listens (a northbound
+ * module); does nothing without one.  `address` and `reason` may be NULL, `notify` counts
+ * for GCKS_MEMBER_REFUSED only.  What peers say of themselves may hold any octets.
+ */
+void gcks_notify_member(enum gcks_member_event event, const char *group, const char *identity,
+			const struct gcks_address *address, uint16_t notify, const char *reason);
 
 /* -- announce.c -- */
 

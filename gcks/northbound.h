@@ -14,17 +14,6 @@ struct prefix;
 
 extern const struct frr_yang_module_info frr_gsa_info;
 
-/* -- notifications: member-registered, member-removed, member-refused -- */
-
-enum gcks_member_event { GCKS_MEMBER_REGISTERED, GCKS_MEMBER_REMOVED, GCKS_MEMBER_REFUSED };
-
-/*
- * Tell who listens (a northbound module); does nothing without one.  `address` and `reason`
- * may be NULL; `notify` counts for GCKS_MEMBER_REFUSED only.
- */
-void gcks_notify_member(enum gcks_member_event event, const char *group, const char *identity,
-			const struct gcks_address *address, uint16_t notify, const char *reason);
-
 /* -- northbound.c: for the callbacks of a leaf of type string -- */
 
 /* PREPARE, ABORT: a copy (malloc) into or out of args->resource; nothing in other phases. */
@@ -103,6 +92,9 @@ const void *gcks_nb_state_daemon_next(struct nb_cb_get_next_args *args);
 int gcks_nb_state_daemon_keys(struct nb_cb_get_keys_args *args);
 const void *gcks_nb_state_daemon_lookup(struct nb_cb_lookup_entry_args *args);
 struct yang_data *gcks_nb_state_daemon_leaf(struct nb_cb_get_elem_args *args);
+
+/* -- northbound_event.c -- */
+
 int gcks_nb_clear_member(struct nb_cb_rpc_args *args);
 
 #endif

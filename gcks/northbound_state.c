@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * /frr-gsa:gsa/state, the RPC clear-member and the notifications.  A list has one
- * function for all of its leaves; a leaf without a value is left out.  Never a key.
+ * /frr-gsa:gsa/state.  A list has one function for all of its leaves; a leaf without a value
+ * is left out.  Never a key.
  */
 #include <zebra.h>
 
 #include "gcks/northbound.h"
 
-#include "lib/linklist.h"
 #include "lib/monotime.h"
 
 #include "gcks/show.h"
@@ -463,76 +462,4 @@ struct yang_data *gcks_nb_state_daemon_leaf(struct nb_cb_get_elem_args *args)
 	if (strmatch(leaf, "dropped"))
 		return yang_data_new_uint64(args->xpath, status->dropped);
 	return NULL;
-}
-
-/* ---- clear-member ---- */
-
-int gcks_nb_clear_member(struct nb_cb_rpc_args *args)
-{
-	const char *identity = yang_dnode_get_string(args->input, "identity");
-	const struct gcks_group *group = NULL;
-	char where[96] = "with this key server";
-	unsigned int ended;
-	char number[16];
-
-	if (yang_dnode_exists(args->input, "group")) {
-		const char *name = yang_dnode_get_string(args->input, "group");
-
-		group = gcks_policy_find(&gcksd.policy, name);
-		/* 0 would mean all groups */
-		if (!group || !group->identifier) {
-			snprintf(args->errmsg, args->errmsg_len, "group %s is not %s", name,
-				 group ? "served: it has no identifier" : "configured");
-			return NB_ERR_NOT_FOUND;
-		}
-		snprintf(where, sizeof(where), "in group %s", name);
-	}
-	ended = gcks_server_clear(identity, group ? group->identifier : 0);
-	if (!ended) {
-		snprintf(args->errmsg, args->errmsg_len,
-			 "%s is not registered %s; show gsa registrations lists who is", identity,
-			 where);
-		return NB_ERR_NOT_FOUND;
-	}
-	snprintf(number, sizeof(number), "%u", ended);
-	yang_dnode_rpc_output_add(args->output, "ended-registrations", number);
-	return NB_OK;
-}
-
-/* ---- notifications ---- */
-
-static void add(struct list *arguments, const char *notification, const char *leaf,
-		const char *value)
-{
-	char xpath[XPATH_MAXLEN];
-
-	if (!value || !value[0])
-		return;
-	snprintf(xpath, sizeof(xpath), "%s/%s", notification, leaf);
-	listnode_add(arguments, yang_data_new_string(xpath, value));
-}
-
-void gcks_notify_member(enum gcks_member_event event, const char *group, const char *identity,
-			const struct gcks_address *address, uint16_t notify, const char *reason)
-{
-	static const char *const notifications[] = {
-		[GCKS_MEMBER_REGISTERED] = "/frr-gsa:member-registered",
-		[GCKS_MEMBER_REMOVED] = "/frr-gsa:member-removed",
-		[GCKS_MEMBER_REFUSED] = "/frr-gsa:member-refused",
-	};
-	struct list *arguments = yang_data_list_new();
-	const char *notification = notifications[event];
-	char text[INET6_ADDRSTRLEN];
-
-	add(arguments, notification, "group", group);
-	add(arguments, notification, "identity", identity);
-	if (address && address->length)
-		add(arguments, notification, "address", gcks_address_text(address, text));
-	if (event == GCKS_MEMBER_REFUSED) {
-		snprintf(text, sizeof(text), "%u", notify);
-		add(arguments, notification, "notify", text);
-	}
-	if (event != GCKS_MEMBER_REGISTERED)
-		add(arguments, notification, "reason", reason);
-	nb_notification_send(notification, arguments);
 }

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* /frr-gsa:clear-member, and the notifications about members. */
+#include <zebra.h>
+
+#include "gcks/northbound.h"
+
+#include "lib/linklist.h"
+
+/* ---- clear-member ---- */
+
+int gcks_nb_clear_member(struct nb_cb_rpc_args *args)
+{
+	const char *identity = yang_dnode_get_string(args->input, "identity");
+	const struct gcks_group *group = NULL;
+	char where[96] = "with this key server";
+	unsigned int ended;
+	char number[16];
+
+	if (yang_dnode_exists(args->input, "group")) {
+		const char *name = yang_dnode_get_string(args->input, "group");
+
+		group = gcks_policy_find(&gcksd.policy, name);
+		/* 0 would mean all groups */
+		if (!group || !group->identifier) {
+			snprintf(args->errmsg, args->errmsg_len, "group %s is not %s", name,
+				 group ? "served: it has no identifier" : "configured");
+			return NB_ERR_NOT_FOUND;
+		}
+		snprintf(where, sizeof(where), "in group %s", name);
+	}
+	ended = gcks_server_clear(identity, group ? group->identifier : 0);
+	if (!ended) {
+		snprintf(args->errmsg, args->errmsg_len,
+			 "%s is not registered %s; show gsa registrations lists who is", identity,
+			 where);
+		return NB_ERR_NOT_FOUND;
+	}
+	snprintf(number, sizeof(number), "%u", ended);
+	yang_dnode_rpc_output_add(args->output, "ended-registrations", number);
+	return NB_OK;
+}
+
+/* ---- notifications ---- */
+
+static void add(struct list *arguments, const char *notification, const char *leaf,
+		const char *value)
+{
+	char xpath[XPATH_MAXLEN], text[256];
+
+	if (!value || !value[0])
+		return;
+	snprintf(xpath, sizeof(xpath), "%s/%s", notification, leaf);
+	/* a string of YANG is UTF-8 without control characters, whatever a peer calls itself */
+	strlcpy(text, value, sizeof(text));
+	for (char *octet = text; *octet; octet++)
+		if (*octet < ' ' || *octet > '~')
+			*octet = '?';
+	listnode_add(arguments, yang_data_new_string(xpath, text));
+}
+
+void gcks_notify_member(enum gcks_member_event event, const char *group, const char *identity,
+			const struct gcks_address *address, uint16_t notify, const char *reason)
+{
+	static const char *const notifications[] = {
+		[GCKS_MEMBER_REGISTERED] = "/frr-gsa:member-registered",
+		[GCKS_MEMBER_REMOVED] = "/frr-gsa:member-removed",
+		[GCKS_MEMBER_REFUSED] = "/frr-gsa:member-refused",
+	};
+	struct list *arguments = yang_data_list_new();
+	const char *notification = notifications[event];
+	char text[INET6_ADDRSTRLEN];
+
+	add(arguments, notification, "group", group);
+	add(arguments, notification, "identity", identity);
+	if (address && address->length)
+		add(arguments, notification, "address", gcks_address_text(address, text));
+	if (event == GCKS_MEMBER_REFUSED) {
+		snprintf(text, sizeof(text), "%u", notify);
+		add(arguments, notification, "notify", text);
+	}
+	if (event != GCKS_MEMBER_REGISTERED)
+		add(arguments, notification, "reason", reason);
+	nb_notification_send(notification, arguments);
+}
