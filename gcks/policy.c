@@ -240,12 +240,18 @@ static struct gcks_verdict decide_credential(const struct gcks_group *group, con
 	return (struct gcks_verdict){ 0 };
 }
 
+static struct gcks_verdict decide_peer(const struct gcks_group *group, const Gsa__Peer *peer)
+{
+	struct gcks_verdict verdict = decide_identity(group, peer->identity);
+
+	return verdict.notify ? verdict : decide_credential(group, peer);
+}
+
 struct gcks_verdict gcks_policy_decide(const struct gcks_policy *policy, const char *group_name,
 				       size_t group_name_length, uint32_t group_id_type,
 				       const Gsa__Peer *peer, struct gcks_group **group)
 {
 	char name[GSA_GROUP_NAME_MAX + 1];
-	struct gcks_verdict verdict;
 
 	*group = NULL;
 	if (group_id_type != GSA_ID_KEY_ID)
@@ -270,17 +276,14 @@ struct gcks_verdict gcks_policy_decide(const struct gcks_policy *policy, const c
 		return refuse(GSA_NOTIFY_INVALID_GROUP_ID, NULL,
 			      "group %s is not served: it has no identifier", name);
 	}
-	verdict = decide_identity(*group, peer->identity);
-	if (!verdict.notify)
-		verdict = decide_credential(*group, peer);
-	return verdict;
+	return decide_peer(*group, peer);
 }
 
-bool gcks_policy_allows(const struct gcks_group *group, const char *identity, const char **reason)
+bool gcks_policy_allows(const struct gcks_group *group, const Gsa__Peer *peer, const char **reason)
 {
 	static struct gcks_verdict verdict;
 
-	verdict = decide_identity(group, identity);
+	verdict = decide_peer(group, peer);
 	*reason = verdict.reason;
 	return !verdict.notify;
 }

@@ -70,7 +70,11 @@ struct gcks_verdict {
 struct gcks_verdict gcks_policy_decide(const struct gcks_policy *policy, const char *group_name,
 				       size_t group_name_length, uint32_t group_id_type,
 				       const Gsa__Peer *peer, struct gcks_group **group);
-/* Would it still be allowed (after a change of configuration)?  *reason: until the next call. */
-bool gcks_policy_allows(const struct gcks_group *group, const char *identity, const char **reason);
+/*
+ * Would it still be allowed (after a change of configuration)?  Of the peer identity,
+ * credential and CAs count.  *reason: until the next call.
+ */
+bool gcks_policy_allows(const struct gcks_group *group, const Gsa__Peer *peer,
+			const char **reason);
 
 #endif

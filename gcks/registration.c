@@ -30,40 +30,82 @@ struct gcks_registration *gcks_registration_find_ike_sa(const struct gcks_regist
 	return entry;
 }
 
-struct gcks_registration *gcks_registration_put(struct gcks_registrations *table, uint32_t group,
-						const char *identity,
-						const struct gcks_address *address, uint32_t ike_sa,
-						Gsa__Credential credential, time_t registered_at)
-{
-	struct gcks_registration *entry = gcks_registration_find(table, group, identity);
+/* ---- entries ---- */
 
-	if (!entry) {
-		entry = calloc(1, sizeof(*entry));
-		if (!entry)
-			return NULL;
-		entry->identity = strdup(identity);
-		if (!entry->identity) {
-			free(entry);
-			return NULL;
-		}
-		entry->group = group;
-		entry->next = table->head;
-		table->head = entry;
-		table->count++;
+static bool copy_ca(struct gcks_registration *entry, const struct gcks_registration *values)
+{
+	if (!values->ca_count)
+		return true;
+	entry->ca = calloc(values->ca_count, sizeof(*entry->ca));
+	if (!entry->ca)
+		return false;
+	for (; entry->ca_count < values->ca_count; entry->ca_count++) {
+		entry->ca[entry->ca_count] = strdup(values->ca[entry->ca_count]);
+		if (!entry->ca[entry->ca_count])
+			return false;
 	}
-	entry->address = *address;
-	entry->ike_sa = ike_sa;
-	entry->credential = credential;
-	entry->registered_at = registered_at;
-	entry->stale = false;
-	entry->stale_until = 0;
-	return entry;
+	return true;
 }
 
-static void free_entry(struct gcks_registration *entry)
+struct gcks_registration *gcks_registration_new(const struct gcks_registration *values)
 {
+	struct gcks_registration *entry = calloc(1, sizeof(*entry));
+
+	if (!entry)
+		return NULL;
+	entry->group = values->group;
+	entry->address = values->address;
+	entry->ike_sa = values->ike_sa;
+	entry->credential = values->credential;
+	entry->registered_at = values->registered_at;
+	entry->identity = strdup(values->identity);
+	if (entry->identity && copy_ca(entry, values))
+		return entry;
+	gcks_registration_free(entry);
+	return NULL;
+}
+
+void gcks_registration_free(struct gcks_registration *entry)
+{
+	if (!entry)
+		return;
+	for (size_t i = 0; i < entry->ca_count; i++)
+		free(entry->ca[i]);
+	free(entry->ca);
 	free(entry->identity);
 	free(entry);
+}
+
+bool gcks_registration_same_credential(const struct gcks_registration *a,
+				       const struct gcks_registration *b)
+{
+	if (a->credential != b->credential || a->ca_count != b->ca_count)
+		return false;
+	for (size_t i = 0; i < a->ca_count; i++)
+		if (strcmp(a->ca[i], b->ca[i]) != 0)
+			return false;
+	return true;
+}
+
+/* ---- table ---- */
+
+void gcks_registration_insert(struct gcks_registrations *table, struct gcks_registration *entry)
+{
+	struct gcks_registration **link = &table->head, *old;
+
+	while (*link &&
+	       ((*link)->group != entry->group || strcmp((*link)->identity, entry->identity) != 0))
+		link = &(*link)->next;
+	old = *link;
+	if (old) {
+		entry->next = old->next;
+		*link = entry;
+		gcks_registration_free(old);
+		return;
+	}
+	entry->next = table->head;
+	table->head = entry;
+	table->count++;
 }
 
 void gcks_registration_remove(struct gcks_registrations *table, struct gcks_registration *entry)
@@ -76,7 +118,7 @@ void gcks_registration_remove(struct gcks_registrations *table, struct gcks_regi
 		return;
 	*link = entry->next;
 	table->count--;
-	free_entry(entry);
+	gcks_registration_free(entry);
 }
 
 void gcks_registrations_clear(struct gcks_registrations *table)
@@ -85,7 +127,7 @@ void gcks_registrations_clear(struct gcks_registrations *table)
 
 	while ((entry = table->head)) {
 		table->head = entry->next;
-		free_entry(entry);
+		gcks_registration_free(entry);
 	}
 	table->count = 0;
 }

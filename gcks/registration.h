@@ -24,6 +24,8 @@ struct gcks_registration {
 	struct gcks_address address; /* remote address of the IKE_SA */
 	uint32_t ike_sa;	     /* charon's unique id; 0: not known in this run of charon */
 	Gsa__Credential credential;
+	char **ca; /* subjects of the CAs in its trust chain, leaf's issuer first */
+	size_t ca_count;
 	time_t registered_at; /* wall clock, for show */
 	bool stale;	      /* charon does not hold it; kept until stale_until */
 	int64_t stale_until;  /* monotonic seconds */
@@ -38,11 +40,18 @@ struct gcks_registration *gcks_registration_find(const struct gcks_registrations
 						 uint32_t group, const char *identity);
 struct gcks_registration *gcks_registration_find_ike_sa(const struct gcks_registrations *table,
 							uint32_t group, uint32_t ike_sa);
-/* Add or replace; the table owns the entry.  NULL: no memory, nothing changed. */
-struct gcks_registration *gcks_registration_put(struct gcks_registrations *table, uint32_t group,
-						const char *identity,
-						const struct gcks_address *address, uint32_t ike_sa,
-						Gsa__Credential credential, time_t registered_at);
+/* A copy of `values`, of its strings too, that is in no table yet and live.  NULL: no memory. */
+struct gcks_registration *gcks_registration_new(const struct gcks_registration *values);
+/* Not one that is in a table. */
+void gcks_registration_free(struct gcks_registration *entry);
+/*
+ * The table adopts the entry, in the place of the one of the same group and identity if there is
+ * one, which is freed.  Needs no memory: what comes after a commit cannot fail.
+ */
+void gcks_registration_insert(struct gcks_registrations *table, struct gcks_registration *entry);
+/* Authenticated in the same way, and the same CAs? */
+bool gcks_registration_same_credential(const struct gcks_registration *a,
+				       const struct gcks_registration *b);
 void gcks_registration_remove(struct gcks_registrations *table, struct gcks_registration *entry);
 void gcks_registrations_clear(struct gcks_registrations *table);
 size_t gcks_registration_count(const struct gcks_registrations *table, uint32_t group);

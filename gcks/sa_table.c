@@ -61,6 +61,7 @@ struct gcks_sa *gcks_sa_new(const struct gcks_sa_table *table, const struct gcks
 	if (!sa)
 		return NULL;
 	sa->group = group->identifier;
+	strncpy(sa->group_name, group->name, sizeof(sa->group_name) - 1);
 	sa->generation = current ? current->generation + 1 : 1;
 	sa->created_at = now;
 	gcks_cipher_transforms(group->cipher, sa);

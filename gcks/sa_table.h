@@ -14,6 +14,7 @@
 struct gcks_sa {
 	struct gcks_sa *next;
 	uint32_t group; /* identifier */
+	char group_name[GSA_GROUP_NAME_MAX + 1]; /* whose it was made: identifiers are given again */
 	uint32_t generation;
 	uint32_t spi; /* host order, > 255, unique on this key server */
 	uint16_t encryption, encryption_key_bits, integrity, sequence_numbers;
@@ -27,7 +28,10 @@ struct gcks_sa_table {
 
 /* Newest SA of the group, NULL: none. */
 struct gcks_sa *gcks_sa_current(const struct gcks_sa_table *table, uint32_t group);
-/* A new SA by the group's policy, not in the table yet (store it first, then insert). NULL: no memory or randomness. */
+/*
+ * A new SA by the policy of a group with name and identifier, not in the table yet (store it
+ * first, then insert).  NULL: no memory or randomness.
+ */
 struct gcks_sa *gcks_sa_new(const struct gcks_sa_table *table, const struct gcks_group *group,
 			    time_t now);
 void gcks_sa_insert(struct gcks_sa_table *table, struct gcks_sa *sa); /* adopts */

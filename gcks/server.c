@@ -121,30 +121,65 @@ static void retry_removals(struct event *event)
 }
 
 /* What the changes name may be freed afterwards. */
-static void store_removal(uint32_t group, const char *what, const struct gcks_change *changes,
-			  size_t count)
+static void store_removals(const char *what, const struct gcks_change *changes, size_t count)
 {
 	if (gcks_server_commit(changes, count))
 		return;
-	zlog_err("GSA: group %u: the end of %s is not stored yet: %s", group, what,
+	zlog_err("GSA: the end of %zu %s is not stored yet: %s", count, what,
 		 gcks_store_error(gcksd.store));
 	for (size_t i = 0; i < count; i++)
 		add_removal(&changes[i]);
 	event_add_timer(gcksd.loop, retry_removals, NULL, REMOVAL_RETRY_S, &t_removals);
 }
 
-void gcks_server_end(struct gcks_registration *entry, bool tell_charon, const char *reason)
+/* ---- ending registrations ---- */
+
+struct ending {
+	struct gcks_registration *entry;
+	char *reason;
+};
+
+static void end(struct ending *ending, bool tell_charon)
 {
-	struct gcks_change change = { .kind = GCKS_REMOVE_REGISTRATION, .registration = entry };
+	struct gcks_registration *entry = ending->entry;
 	uint32_t ike_sa = entry->ike_sa, group = entry->group;
 
-	store_removal(group, entry->identity, &change, 1);
 	zlog_info("GSA: group %s (%u): registration of %s ended: %s", group_name(group), group,
-		  entry->identity, reason);
+		  entry->identity, ending->reason);
+	gcks_notify_member(GCKS_MEMBER_REMOVED, group_name(group), entry->identity, &entry->address,
+			   0, ending->reason);
 	gcks_announce_member(entry, true);
 	gcks_registration_remove(&gcksd.registrations, entry);
 	if (tell_charon)
-		gcks_server_tell_end(ike_sa, group, reason);
+		gcks_server_tell_end(ike_sa, group, ending->reason);
+	XFREE(MTYPE_TMP, ending->reason);
+}
+
+unsigned int gcks_server_end(gcks_why_ended *why, const void *argument, bool tell_charon)
+{
+	struct gcks_change *changes;
+	struct ending *endings;
+	unsigned int count = 0;
+	const char *reason;
+
+	if (!gcksd.registrations.count)
+		return 0;
+	endings = XCALLOC(MTYPE_TMP, gcksd.registrations.count * sizeof(*endings));
+	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = entry->next)
+		if ((reason = why(entry, argument)))
+			endings[count++] = (struct ending){ entry, XSTRDUP(MTYPE_TMP, reason) };
+	if (count) {
+		changes = XCALLOC(MTYPE_TMP, count * sizeof(*changes));
+		for (unsigned int i = 0; i < count; i++)
+			changes[i] = (struct gcks_change){ .kind = GCKS_REMOVE_REGISTRATION,
+							   .registration = endings[i].entry };
+		store_removals("registrations", changes, count);
+		XFREE(MTYPE_TMP, changes);
+	}
+	for (unsigned int i = 0; i < count; i++)
+		end(&endings[i], tell_charon);
+	XFREE(MTYPE_TMP, endings);
+	return count;
 }
 
 /* ---- stale registrations ---- */
@@ -163,17 +198,18 @@ static void schedule_stale(void)
 		event_add_timer(gcksd.loop, expire_stale, NULL, MAX(next - now, 0), &t_stale);
 }
 
+static const char *why_expired(const struct gcks_registration *entry, const void *now)
+{
+	return entry->stale && entry->stale_until <= *(const int64_t *)now
+		       ? "it did not register again within the hold time"
+		       : NULL;
+}
+
 static void expire_stale(struct event *event)
 {
 	int64_t now = monotime(NULL);
-	struct gcks_registration *next;
 
-	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = next) {
-		next = entry->next;
-		if (entry->stale && entry->stale_until <= now)
-			gcks_server_end(entry, false,
-					"it did not register again within the hold time");
-	}
+	gcks_server_end(why_expired, &now, false);
 	schedule_stale();
 }
 
@@ -211,19 +247,19 @@ void gcks_server_charon_synced(void)
 
 /* ---- configuration ---- */
 
-/* NULL, or why policy does not allow the registration any more.  Its CA is not known here. */
-static const char *forbids(const struct gcks_group *group, const char *identity,
-			   Gsa__Credential credential)
+static const char *why_forbidden(const struct gcks_registration *entry, const void *unused)
 {
-	const char *reason = "policy does not permit the identity";
+	const struct gcks_group *group = gcks_policy_find_identifier(&gcksd.policy, entry->group);
+	Gsa__Peer peer = GSA__PEER__INIT;
+	const char *reason;
 
 	if (!group)
 		return "the group is not configured";
-	if (!gcks_policy_allows(group, identity, &reason))
-		return reason;
-	if (group->credential && credential != group->credential)
-		return "the group does not allow its credential any more";
-	return NULL;
+	peer.identity = entry->identity;
+	peer.credential = entry->credential;
+	peer.ca = entry->ca;
+	peer.n_ca = entry->ca_count;
+	return gcks_policy_allows(group, &peer, &reason) ? NULL : reason;
 }
 
 /*
@@ -244,50 +280,63 @@ static void remove_sas(uint32_t identifier)
 	for (struct gcks_sa *sa = gcksd.sas.head; sa; sa = sa->next)
 		if (sa->group == identifier)
 			changes[count++] = (struct gcks_change){ .kind = GCKS_REMOVE_SA, .sa = sa };
-	store_removal(identifier, "its SAs", changes, count);
+	store_removals("group SAs", changes, count);
 	XFREE(MTYPE_TMP, changes);
 	gcks_sa_remove_group(&gcksd.sas, identifier);
 }
 
+struct gone {
+	uint32_t identifier;
+	char reason[128];
+};
+
+static const char *why_gone(const struct gcks_registration *entry, const void *argument)
+{
+	const struct gone *gone = argument;
+
+	return entry->group == gone->identifier ? gone->reason : NULL;
+}
+
 void gcks_server_group_gone(uint32_t identifier, const char *name)
 {
-	struct gcks_registration *next;
-	char reason[128];
+	struct gone gone = { .identifier = identifier };
 
-	snprintf(reason, sizeof(reason), "group %s is not served any more", name);
-	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = next) {
-		next = entry->next;
-		if (entry->group == identifier)
-			gcks_server_end(entry, true, reason);
-	}
+	snprintf(gone.reason, sizeof(gone.reason), "group %s is not served any more", name);
+	gcks_server_end(why_gone, &gone, true);
 	remove_sas(identifier);
 }
 
-static const struct gcks_sa *orphaned_sa(const struct gcks_sa *sa)
+/*
+ * Its group is not served any more.  Another one may have its identifier by now, when the removal
+ * was lost with an earlier gcksd, or the group was renamed while none ran.
+ */
+static bool is_orphaned(const struct gcks_sa *sa)
 {
-	while (sa && gcks_policy_find_identifier(&gcksd.policy, sa->group))
-		sa = sa->next;
-	return sa;
+	const struct gcks_group *group = gcks_policy_find_identifier(&gcksd.policy, sa->group);
+
+	return !group || strcmp(group->name, sa->group_name) != 0;
+}
+
+static void end_orphans(void)
+{
+	const struct gcks_sa *sa = gcksd.sas.head;
+
+	while (sa) {
+		if (is_orphaned(sa)) {
+			gcks_server_group_gone(sa->group, sa->group_name);
+			sa = gcksd.sas.head;
+		} else {
+			sa = sa->next;
+		}
+	}
 }
 
 static void reconsider(struct event *event)
 {
-	struct gcks_registration *next;
-	const struct gcks_sa *sa;
-
 	if (!gcksd.configured)
 		return;
-	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = next) {
-		const char *reason =
-			forbids(gcks_policy_find_identifier(&gcksd.policy, entry->group),
-				entry->identity, entry->credential);
-
-		next = entry->next;
-		if (reason)
-			gcks_server_end(entry, true, reason);
-	}
-	while ((sa = orphaned_sa(gcksd.sas.head)))
-		remove_sas(sa->group);
+	end_orphans();
+	gcks_server_end(why_forbidden, NULL, true);
 	gcks_announce_groups();
 	schedule_stale();
 }
@@ -297,19 +346,26 @@ void gcks_server_reconsider(void)
 	event_add_event(gcksd.loop, reconsider, NULL, 0, &t_reconsider);
 }
 
+struct cleared {
+	const char *identity;
+	uint32_t group;
+};
+
+static const char *why_cleared(const struct gcks_registration *entry, const void *argument)
+{
+	const struct cleared *cleared = argument;
+
+	if (strcmp(entry->identity, cleared->identity) != 0 ||
+	    (cleared->group && entry->group != cleared->group))
+		return NULL;
+	return "cleared by the operator";
+}
+
 unsigned int gcks_server_clear(const char *identity, uint32_t group)
 {
-	struct gcks_registration *next;
-	unsigned int ended = 0;
+	struct cleared cleared = { identity, group };
 
-	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = next) {
-		next = entry->next;
-		if (strcmp(entry->identity, identity) != 0 || (group && entry->group != group))
-			continue;
-		gcks_server_end(entry, true, "cleared by the operator");
-		ended++;
-	}
-	return ended;
+	return gcks_server_end(why_cleared, &cleared, true);
 }
 
 void gcks_server_start(void)

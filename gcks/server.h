@@ -5,8 +5,12 @@
 
 #include "gcks/gcksd.h"
 
-/* Store, table, bgpd; with `tell_charon` also the member.  `entry` is gone afterwards. */
-void gcks_server_end(struct gcks_registration *entry, bool tell_charon, const char *reason);
+/*
+ * End every registration that `why` names a reason for (NULL: it stays): store (one commit for all
+ * of them), table, bgpd; with `tell_charon` also the members.  The reason is copied.  How many.
+ */
+typedef const char *gcks_why_ended(const struct gcks_registration *entry, const void *argument);
+unsigned int gcks_server_end(gcks_why_ended *why, const void *argument, bool tell_charon);
 void gcks_server_tell_end(uint32_t ike_sa, uint32_t group, const char *reason);
 /* Commit, together with the removals that the store could not take before. */
 bool gcks_server_commit(const struct gcks_change *changes, size_t count);

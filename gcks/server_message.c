@@ -42,7 +42,8 @@ struct refused_log {
 	unsigned int others; /* not logged, as too many different ones came */
 };
 
-static void log_refused(struct refused_log *log, const char *line)
+/* False: not logged this time. */
+static bool log_refused(struct refused_log *log, const char *line)
 {
 	time_t now = monotime(NULL);
 	size_t slot = 0;
@@ -58,7 +59,7 @@ static void log_refused(struct refused_log *log, const char *line)
 			log->lines[slot].repeated++;
 		else
 			log->others++;
-		return;
+		return false;
 	}
 	if (same && log->lines[slot].repeated)
 		zlog_warn("GSA: %s; %u more times since the last such line", line,
@@ -72,14 +73,15 @@ static void log_refused(struct refused_log *log, const char *line)
 	strlcpy(log->lines[slot].line, line, sizeof(log->lines[slot].line));
 	log->lines[slot].logged = now;
 	log->lines[slot].repeated = 0;
+	return true;
 }
 
-static const char *address_text(ProtobufCBinaryData octets, char *buffer)
+static struct gcks_address address_of(ProtobufCBinaryData octets)
 {
-	struct gcks_address address = {};
+	struct gcks_address address;
 
 	gcks_address_from(&address, octets.data, octets.len);
-	return gcks_address_text(&address, buffer);
+	return address;
 }
 
 /* Peers choose it: nothing that could break a log line. */
@@ -126,14 +128,38 @@ static void reply(uint32_t request, uint16_t notify, const char *reason, const s
 static void refuse(const Gsa__RegistrationRequest *request, uint16_t notify, const char *reason)
 {
 	static struct refused_log log;
-	char line[REFUSED_LINE_MAX], name[GSA_GROUP_NAME_MAX + 1], address[INET6_ADDRSTRLEN];
+	const char *identity = request->peer ? request->peer->identity : "unknown";
+	struct gcks_address address = {};
+	char line[REFUSED_LINE_MAX], name[GSA_GROUP_NAME_MAX + 1], text[INET6_ADDRSTRLEN];
 
+	if (request->peer)
+		address = address_of(request->peer->address);
 	printable_name(name, sizeof(name), request->group_id);
-	snprintf(line, sizeof(line), "refused %.200s (%s) in group %s: %s",
-		 request->peer ? request->peer->identity : "unknown",
-		 request->peer ? address_text(request->peer->address, address) : "-", name, reason);
-	log_refused(&log, line);
+	snprintf(line, sizeof(line), "refused %.200s (%s) in group %s: %s", identity,
+		 gcks_address_text(&address, text), name, reason);
+	if (log_refused(&log, line))
+		gcks_notify_member(GCKS_MEMBER_REFUSED, name, identity, &address, notify, reason);
 	reply(request->request, notify, reason, NULL);
+}
+
+/* Of all that needs memory nothing is left for after the commit. */
+static struct gcks_registration *make_entry(uint32_t group, const Gsa__Peer *peer,
+					    const struct gcks_address *address,
+					    time_t registered_at)
+{
+	/* borrowed, and copied */
+	struct gcks_registration values = {
+		.group = group,
+		.identity = peer->identity,
+		.address = *address,
+		.ike_sa = peer->ike_sa,
+		.credential = peer->credential,
+		.ca = peer->ca,
+		.ca_count = peer->n_ca,
+		.registered_at = registered_at,
+	};
+
+	return gcks_registration_new(&values);
 }
 
 /* One commit for what is new; the tables only change when it is durable.  NULL: logged. */
@@ -144,32 +170,28 @@ static struct gcks_registration *store_and_insert(const struct gcks_group *group
 {
 	time_t now = time(NULL);
 	struct gcks_sa *sa = gcks_sa_current(&gcksd.sas, group->identifier), *made = NULL;
-	struct gcks_registration registration = {
-		.group = group->identifier,
-		.identity = peer->identity,
-		.address = *address,
-		.ike_sa = peer->ike_sa,
-		.credential = peer->credential,
-		.registered_at = now,
-	};
+	struct gcks_registration *entry = make_entry(group->identifier, peer, address, now);
 	struct gcks_change changes[2];
-	struct gcks_registration *entry;
 	size_t count = 0;
 
 	if (!sa)
 		sa = made = gcks_sa_new(&gcksd.sas, group, now);
-	if (!sa) {
-		zlog_err("GSA: group %s: no memory or randomness for a new SA", group->name);
+	if (!sa || !entry) {
+		zlog_err("GSA: group %s: no memory or randomness to register %s", group->name,
+			 peer->identity);
+		gcks_sa_free(made);
+		gcks_registration_free(entry);
 		return NULL;
 	}
 	if (made)
 		changes[count++] = (struct gcks_change){ .kind = GCKS_PUT_SA, .sa = made };
-	changes[count++] = (struct gcks_change){ .kind = GCKS_PUT_REGISTRATION,
-						 .registration = &registration };
+	changes[count++] =
+		(struct gcks_change){ .kind = GCKS_PUT_REGISTRATION, .registration = entry };
 	if (!gcks_server_commit(changes, count)) {
 		zlog_err("GSA: group %s: registration of %s is not stored: %s", group->name,
 			 peer->identity, gcks_store_error(gcksd.store));
 		gcks_sa_free(made);
+		gcks_registration_free(entry);
 		return NULL;
 	}
 	if (made) {
@@ -177,11 +199,7 @@ static struct gcks_registration *store_and_insert(const struct gcks_group *group
 		zlog_info("GSA: group %s (%u): new SA, SPI 0x%08x, generation %u", group->name,
 			  group->identifier, made->spi, made->generation);
 	}
-	entry = gcks_registration_put(&gcksd.registrations, group->identifier, peer->identity,
-				      address, peer->ike_sa, peer->credential, now);
-	if (!entry)
-		zlog_err("GSA: group %s: no memory for the registration of %s", group->name,
-			 peer->identity);
+	gcks_registration_insert(&gcksd.registrations, entry);
 	*current = sa;
 	return entry;
 }
@@ -200,19 +218,27 @@ static void announce(const struct gcks_registration *entry, const struct gcks_ad
 static void grant(const Gsa__RegistrationRequest *request, const struct gcks_group *group)
 {
 	const Gsa__Peer *peer = request->peer;
-	const struct gcks_registration *old =
-		gcks_registration_find(&gcksd.registrations, group->identifier, peer->identity);
-	uint32_t old_ike_sa = old ? old->ike_sa : 0;
-	struct gcks_address address, old_address = old ? old->address : (struct gcks_address){};
+	const struct gcks_sa *sa = gcks_sa_current(&gcksd.sas, group->identifier);
 	const struct gcks_registration *entry;
-	const struct gcks_sa *sa = NULL;
+	struct gcks_address address, old_address = {};
 	char reason[160], text[INET6_ADDRSTRLEN];
+	uint32_t old_ike_sa = 0;
+	bool again;
 
+	/* another group had the identifier, and policy was not looked at since */
+	if (sa && strcmp(sa->group_name, group->name) != 0)
+		gcks_server_group_gone(sa->group, sa->group_name);
+	entry = gcks_registration_find(&gcksd.registrations, group->identifier, peer->identity);
+	again = entry != NULL;
+	if (again) {
+		old_ike_sa = entry->ike_sa;
+		old_address = entry->address;
+	}
 	if (!gcks_address_from(&address, peer->address.data, peer->address.len)) {
 		refuse(request, GSA_NOTIFY_REGISTRATION_FAILED, "its address is not known");
 		return;
 	}
-	if (!old && group->maximum_members &&
+	if (!again && group->maximum_members &&
 	    gcks_registration_count(&gcksd.registrations, group->identifier) >=
 		    group->maximum_members) {
 		snprintf(reason, sizeof(reason), "maximum-members %u of group %s is reached",
@@ -230,8 +256,9 @@ static void grant(const Gsa__RegistrationRequest *request, const struct gcks_gro
 	zlog_info("GSA: group %s (%u): registered %s (%s), credential %s, IKE_SA %u, SPI 0x%08x%s",
 		  group->name, group->identifier, peer->identity, gcks_address_text(&address, text),
 		  credential_name(peer->credential), peer->ike_sa, sa->spi,
-		  old ? ", in place of its earlier registration" : "");
+		  again ? ", in place of its earlier registration" : "");
 	reply(request->request, 0, "", sa);
+	gcks_notify_member(GCKS_MEMBER_REGISTERED, group->name, peer->identity, &address, 0, NULL);
 	if (old_ike_sa && old_ike_sa != peer->ike_sa)
 		gcks_server_tell_end(old_ike_sa, group->identifier,
 				     "the same identity has registered over another IKE_SA");
@@ -263,7 +290,7 @@ static void take_request(const Gsa__RegistrationRequest *request)
 
 /* ---- what charon holds ---- */
 
-/* NULL, or why charon may not go on holding it; looks at the CA too, which the table lacks. */
+/* NULL, or why charon may not go on holding it. */
 static const char *refuses_repeated(const struct gcks_registration *entry, const Gsa__Peer *peer)
 {
 	static struct gcks_verdict verdict;
@@ -283,12 +310,37 @@ static const char *refuses_repeated(const struct gcks_registration *entry, const
 					    : NULL;
 }
 
+/*
+ * Address or credential may be others than at the registration.  What cannot be stored does not
+ * count: bgpd goes on with the old address, and the next resynchronisation brings the new one.
+ */
+static void update_repeated(const struct gcks_registration *before, const Gsa__Peer *peer,
+			    const struct gcks_address *address)
+{
+	struct gcks_registration *entry =
+		make_entry(before->group, peer, address, before->registered_at);
+	struct gcks_address old_address = before->address;
+	struct gcks_change change = { .kind = GCKS_PUT_REGISTRATION, .registration = entry };
+
+	if (entry && gcks_address_equal(&before->address, address) &&
+	    gcks_registration_same_credential(before, entry)) {
+		gcks_registration_free(entry);
+	} else if (entry && gcks_server_commit(&change, 1)) {
+		gcks_registration_insert(&gcksd.registrations, entry); /* `before` is gone */
+		announce(entry, &old_address);
+	} else {
+		zlog_err("GSA: group %u: the new address or credential of %s is not stored: %s",
+			 before->group, before->identity,
+			 entry ? gcks_store_error(gcksd.store) : "out of memory");
+		gcks_registration_free(entry);
+	}
+}
+
 static void take_repeated(const Gsa__Registration *repeated)
 {
 	const Gsa__Peer *peer = repeated->peer;
 	struct gcks_registration *entry;
-	struct gcks_address address, old_address;
-	struct gcks_change change = { .kind = GCKS_PUT_REGISTRATION };
+	struct gcks_address address;
 	const char *reason;
 	uint32_t old_ike_sa;
 
@@ -309,53 +361,60 @@ static void take_repeated(const Gsa__Registration *repeated)
 	if (old_ike_sa && old_ike_sa != peer->ike_sa)
 		gcks_server_tell_end(old_ike_sa, repeated->group,
 				     "the same identity has registered over another IKE_SA");
-	if (gcks_address_equal(&entry->address, &address))
-		return;
-	old_address = entry->address;
-	entry->address = address;
-	change.registration = entry;
-	/* not refused for it: the next resynchronisation brings the address again */
-	if (!gcks_server_commit(&change, 1))
-		zlog_err("GSA: group %u: the new address of %s is not stored: %s", entry->group,
-			 entry->identity, gcks_store_error(gcksd.store));
-	announce(entry, &old_address);
+	update_repeated(entry, peer, &address);
+}
+
+static bool ends(const struct gcks_registration *entry, const Gsa__RegistrationEnded *ended)
+{
+	/* one that was replaced has another IKE_SA by now */
+	return entry->ike_sa == ended->ike_sa && (!ended->group || entry->group == ended->group);
+}
+
+static const char *why_left(const struct gcks_registration *entry, const void *argument)
+{
+	const Gsa__RegistrationEnded *ended = argument;
+	static char reason[256];
+
+	if (!ends(entry, ended))
+		return NULL;
+	snprintf(reason, sizeof(reason), "%s%s%s",
+		 ended->reason == GSA__END_REASON__END_LEFT ? "it left"
+							    : "the reply could not be delivered",
+		 ended->text[0] ? ": " : "", ended->text);
+	return reason;
+}
+
+static void make_stale(const Gsa__RegistrationEnded *ended)
+{
+	char reason[256];
+
+	snprintf(reason, sizeof(reason), "its IKE_SA is gone%s%s", ended->text[0] ? ": " : "",
+		 ended->text);
+	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = entry->next)
+		if (ends(entry, ended))
+			gcks_server_make_stale(entry, reason);
 }
 
 static void take_ended(const Gsa__RegistrationEnded *ended)
 {
-	bool stays = ended->reason != GSA__END_REASON__END_LEFT &&
-		     ended->reason != GSA__END_REASON__END_NOT_DELIVERED;
-	struct gcks_registration *next;
-	char reason[256];
-
 	if (!ended->ike_sa)
 		return;
-	snprintf(reason, sizeof(reason), "%s%s%s",
-		 stays ? "its IKE_SA is gone"
-		 : ended->reason == GSA__END_REASON__END_LEFT ? "it left"
-							      : "the reply could not be delivered",
-		 ended->text[0] ? ": " : "", ended->text);
-	/* one that was replaced has another IKE_SA by now: nothing is found */
-	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = next) {
-		next = entry->next;
-		if (entry->ike_sa != ended->ike_sa ||
-		    (ended->group && entry->group != ended->group))
-			continue;
-		if (stays)
-			gcks_server_make_stale(entry, reason);
-		else
-			gcks_server_end(entry, false, reason);
-	}
+	if (ended->reason == GSA__END_REASON__END_LEFT ||
+	    ended->reason == GSA__END_REASON__END_NOT_DELIVERED)
+		gcks_server_end(why_left, ended, false);
+	else
+		make_stale(ended);
 }
 
 static void take_refused_peer(const Gsa__RefusedPeer *peer)
 {
 	static struct refused_log log; /* a flood of these must not hide those of members */
-	char line[REFUSED_LINE_MAX], address[INET6_ADDRSTRLEN];
+	struct gcks_address address = address_of(peer->address);
+	char line[REFUSED_LINE_MAX], text[INET6_ADDRSTRLEN];
 
 	snprintf(line, sizeof(line), "peer %.200s (%s) refused: authentication failed: %s",
-		 peer->identity[0] ? peer->identity : "unknown",
-		 address_text(peer->address, address), peer->reason);
+		 peer->identity[0] ? peer->identity : "unknown", gcks_address_text(&address, text),
+		 peer->reason);
 	log_refused(&log, line);
 }
 

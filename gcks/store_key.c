@@ -129,8 +129,11 @@ bool gcks_store_key_create(const char *path, char *error, size_t error_size)
 
 /* ---- wrapping ---- */
 
-/* Wrapped before an SA's key: group, SPI, generation, then the algorithms; big endian. */
-#define PURPOSE_SIZE 20
+/*
+ * Wrapped before an SA's key: group, SPI, generation, then the algorithms, big endian; the group's
+ * name, filled up with zeros.
+ */
+#define PURPOSE_SIZE (20 + GSA_GROUP_NAME_MAX)
 
 static const uint8_t check_value[] = "frr-gsa key check";
 
@@ -149,6 +152,8 @@ static void put_purpose(const struct gcks_sa *sa, uint8_t *out)
 	put_be(&out, sa->encryption_key_bits, 2);
 	put_be(&out, sa->integrity, 2);
 	put_be(&out, sa->sequence_numbers, 2);
+	memset(out, 0, GSA_GROUP_NAME_MAX);
+	memcpy(out, sa->group_name, strnlen(sa->group_name, GSA_GROUP_NAME_MAX));
 }
 
 bool gcks_store_key_wrap(const struct gsa_secret *key, const struct gcks_sa *sa, uint8_t *out,

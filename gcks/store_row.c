@@ -7,16 +7,17 @@
 #include "gcks/store_key.h"
 
 /*
- * Addresses are 0, 4 or 16 octets.  An IKE_SA's id and staleness mean something in one
- * run of charon only, so they are not here.
+ * Addresses are 0, 4 or 16 octets; ca is the subjects of the CAs, each ended by a NUL.  An IKE_SA's
+ * id and staleness mean something in one run of charon only, so they are not here.
  */
 const char gcks_store_tables[] =
 	"CREATE TABLE registration ("
 	" group_id INTEGER NOT NULL, identity TEXT NOT NULL, address BLOB NOT NULL,"
-	" credential INTEGER NOT NULL, registered_at INTEGER NOT NULL,"
+	" credential INTEGER NOT NULL, ca BLOB NOT NULL, registered_at INTEGER NOT NULL,"
 	" PRIMARY KEY (group_id, identity)) STRICT, WITHOUT ROWID;"
 	"CREATE TABLE sa ("
-	" spi INTEGER NOT NULL PRIMARY KEY, group_id INTEGER NOT NULL, generation INTEGER NOT NULL,"
+	" spi INTEGER NOT NULL PRIMARY KEY, group_id INTEGER NOT NULL, group_name TEXT NOT NULL,"
+	" generation INTEGER NOT NULL,"
 	" encryption INTEGER NOT NULL, encryption_key_bits INTEGER NOT NULL,"
 	" integrity INTEGER NOT NULL, sequence_numbers INTEGER NOT NULL,"
 	" created_at INTEGER NOT NULL, wrapped_key BLOB NOT NULL) STRICT;"
@@ -31,14 +32,14 @@ const char gcks_store_tables[] =
 	" priority, reqid, group_name)) STRICT, WITHOUT ROWID;";
 
 const char *const gcks_store_statements[GCKS_STORE_CHANGE_KINDS] = {
-	[GCKS_PUT_REGISTRATION] =
-		"INSERT OR REPLACE INTO registration"
-		" (group_id, identity, address, credential, registered_at) VALUES (?, ?, ?, ?, ?)",
+	[GCKS_PUT_REGISTRATION] = "INSERT OR REPLACE INTO registration"
+				  " (group_id, identity, address, credential, ca, registered_at)"
+				  " VALUES (?, ?, ?, ?, ?, ?)",
 	[GCKS_REMOVE_REGISTRATION] = "DELETE FROM registration WHERE group_id = ? AND identity = ?",
 	[GCKS_PUT_SA] =
-		"INSERT OR REPLACE INTO sa (spi, group_id, generation, encryption,"
+		"INSERT OR REPLACE INTO sa (spi, group_id, group_name, generation, encryption,"
 		" encryption_key_bits, integrity, sequence_numbers, created_at, wrapped_key)"
-		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[GCKS_REMOVE_SA] = "DELETE FROM sa WHERE spi = ?",
 	[GCKS_PUT_KERNEL_ID] =
 		"INSERT OR REPLACE INTO kernel_id VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -85,6 +86,25 @@ static void put_address(struct binder *binder, const struct gcks_address *addres
 	put_octets(binder, address->octets, address->length);
 }
 
+/* Subjects of certificates may hold anything but a NUL. */
+static void put_ca(struct binder *binder, const struct gcks_registration *registration)
+{
+	size_t length = 0;
+	char *joined, *end;
+
+	for (size_t i = 0; i < registration->ca_count; i++)
+		length += strlen(registration->ca[i]) + 1;
+	joined = end = malloc(length + 1);
+	if (!joined) {
+		binder->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < registration->ca_count; i++)
+		end = stpcpy(end, registration->ca[i]) + 1;
+	put_octets(binder, (const uint8_t *)joined, length);
+	free(joined);
+}
+
 static void put_kernel_id(struct binder *binder, const struct gcks_kernel_id *id)
 {
 	put_number(binder, id->kind);
@@ -112,6 +132,7 @@ static const char *put_sa(struct binder *binder, const struct gcks_sa *sa,
 		return "the SA's key cannot be wrapped";
 	put_number(binder, sa->spi);
 	put_number(binder, sa->group);
+	put_text(binder, sa->group_name);
 	put_number(binder, sa->generation);
 	put_number(binder, sa->encryption);
 	put_number(binder, sa->encryption_key_bits);
@@ -134,6 +155,7 @@ bool gcks_store_bind(sqlite3_stmt *statement, const struct gcks_change *change,
 		put_text(&binder, change->registration->identity);
 		put_address(&binder, &change->registration->address);
 		put_number(&binder, change->registration->credential);
+		put_ca(&binder, change->registration);
 		put_number(&binder, change->registration->registered_at);
 		break;
 	case GCKS_REMOVE_REGISTRATION:
@@ -189,6 +211,16 @@ static const char *get_text(struct cursor *cursor)
 	return text;
 }
 
+static void get_group_name(struct cursor *cursor, char *name, size_t size)
+{
+	const char *text = get_text(cursor);
+
+	if (strlen(text) < size)
+		strcpy(name, text);
+	else
+		cursor->fault = "the group's name is too long";
+}
+
 static struct gcks_address get_address(struct cursor *cursor)
 {
 	const void *octets = sqlite3_column_blob(cursor->row, cursor->column);
@@ -213,18 +245,52 @@ static struct gcks_prefix get_prefix(struct cursor *cursor)
 	return prefix;
 }
 
+/* The subjects stay in the row; *ca is the caller's to free. */
+static size_t get_ca(struct cursor *cursor, char ***ca)
+{
+	const char *octets = sqlite3_column_blob(cursor->row, cursor->column);
+	size_t length = (size_t)sqlite3_column_bytes(cursor->row, cursor->column++), count = 0;
+
+	*ca = NULL;
+	if (!length)
+		return 0;
+	if (!octets || octets[length - 1]) {
+		cursor->fault = "the last CA has no end";
+		return 0;
+	}
+	for (size_t i = 0; i < length; i++)
+		count += !octets[i];
+	*ca = calloc(count, sizeof(**ca));
+	if (!*ca) {
+		cursor->fault = "out of memory";
+		return 0;
+	}
+	for (size_t i = 0; i < count; i++) {
+		(*ca)[i] = (char *)octets;
+		octets += strlen(octets) + 1;
+	}
+	return count;
+}
+
 static const char *read_registration(sqlite3_stmt *row, const struct gsa_secret *key, void *into)
 {
 	struct cursor cursor = { .row = row };
-	uint32_t group = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
-	const char *identity = get_text(&cursor);
-	struct gcks_address address = get_address(&cursor);
-	Gsa__Credential credential = (Gsa__Credential)get_number(&cursor, 0, INT32_MAX);
-	time_t registered_at = (time_t)get_number(&cursor, 0, INT64_MAX);
+	struct gcks_registration values = { 0 }, *entry;
 
-	if (!cursor.fault &&
-	    !gcks_registration_put(into, group, identity, &address, 0, credential, registered_at))
-		cursor.fault = "out of memory";
+	values.group = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
+	values.identity = (char *)get_text(&cursor); /* borrowed */
+	values.address = get_address(&cursor);
+	values.credential = (Gsa__Credential)get_number(&cursor, 0, INT32_MAX);
+	values.ca_count = get_ca(&cursor, &values.ca);
+	values.registered_at = (time_t)get_number(&cursor, 0, INT64_MAX);
+	if (!cursor.fault) {
+		entry = gcks_registration_new(&values);
+		if (entry)
+			gcks_registration_insert(into, entry);
+		else
+			cursor.fault = "out of memory";
+	}
+	free(values.ca);
 	return cursor.fault;
 }
 
@@ -237,6 +303,7 @@ static const char *read_sa(sqlite3_stmt *row, const struct gsa_secret *key, void
 		return "out of memory";
 	sa->spi = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
 	sa->group = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
+	get_group_name(&cursor, sa->group_name, sizeof(sa->group_name));
 	sa->generation = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
 	sa->encryption = (uint16_t)get_number(&cursor, 0, UINT16_MAX);
 	sa->encryption_key_bits = (uint16_t)get_number(&cursor, 0, UINT16_MAX);
@@ -258,7 +325,6 @@ static const char *read_kernel_id(sqlite3_stmt *row, const struct gsa_secret *ke
 {
 	struct cursor cursor = { .row = row };
 	struct gcks_kernel_id id = { 0 };
-	const char *group;
 
 	id.kind = (enum gcks_kernel_kind)get_number(&cursor, GCKS_KERNEL_SA, GCKS_KERNEL_POLICY);
 	id.spi = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
@@ -270,26 +336,25 @@ static const char *read_kernel_id(sqlite3_stmt *row, const struct gsa_secret *ke
 	id.selector_destination = get_prefix(&cursor);
 	id.priority = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
 	id.reqid = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
-	group = get_text(&cursor);
-	if (strlen(group) >= sizeof(id.group))
-		cursor.fault = "the group's name is too long";
+	get_group_name(&cursor, id.group, sizeof(id.group));
 	if (cursor.fault)
 		return cursor.fault;
-	memcpy(id.group, group, strlen(group) + 1);
 	return gcks_kernel_ids_add(into, &id) ? NULL : "out of memory";
 }
 
 const struct gcks_store_reader gcks_store_registrations = {
 	.table = "registration",
-	.query = "SELECT group_id, identity, address, credential, registered_at FROM registration",
+	.query = "SELECT group_id, identity, address, credential, ca, registered_at"
+		 " FROM registration",
 	.read = read_registration,
 };
 
 /* Oldest first: insertion puts newer generations before older ones. */
 const struct gcks_store_reader gcks_store_sas = {
 	.table = "sa",
-	.query = "SELECT spi, group_id, generation, encryption, encryption_key_bits, integrity,"
-		 " sequence_numbers, created_at, wrapped_key FROM sa ORDER BY group_id, generation",
+	.query = "SELECT spi, group_id, group_name, generation, encryption, encryption_key_bits,"
+		 " integrity, sequence_numbers, created_at, wrapped_key FROM sa"
+		 " ORDER BY group_id, generation",
 	.read = read_sa,
 };
 

@@ -167,6 +167,19 @@ START_TEST(group_names)
 }
 END_TEST
 
+/* As a registered member that has a certificate of the blue CA. */
+static bool allows(const struct gcks_group *group, const char *identity, const char **reason)
+{
+	static char *ca[] = { "C=DE, O=Blue, CN=Blue Issuing", BLUE_CA };
+	Gsa__Peer peer = GSA__PEER__INIT;
+
+	peer.identity = (char *)identity;
+	peer.credential = GSA__CREDENTIAL__CREDENTIAL_CERTIFICATE;
+	peer.ca = ca;
+	peer.n_ca = COUNT(ca);
+	return gcks_policy_allows(group, &peer, reason);
+}
+
 /* However long names and lists are, a reason is text that says it was cut. */
 START_TEST(long_reasons)
 {
@@ -179,7 +192,7 @@ START_TEST(long_reasons)
 	for (int i = 0; i < 100; i++) {
 		snprintf(pattern, sizeof(pattern), "*.%d.blue.example", i);
 		ck_assert(gcks_pattern_add(&group->permit, pattern));
-		ck_assert(!gcks_policy_allows(group, identity, &reason));
+		ck_assert(!allows(group, identity, &reason));
 		ck_assert_uint_lt(strlen(reason), sizeof(((struct gcks_verdict *)0)->reason));
 	}
 	ck_assert_msg(strstr(reason, ", ...") != NULL, "%s", reason);
@@ -191,13 +204,26 @@ START_TEST(allows_after_change)
 	struct gcks_group *blue = gcks_policy_find(&policy, "blue");
 	const char *reason;
 
-	ck_assert(gcks_policy_allows(blue, "site2.blue.example", &reason));
+	ck_assert(allows(blue, "site2.blue.example", &reason));
 	ck_assert(gcks_pattern_add(&blue->deny, "site2.blue.example"));
-	ck_assert(!gcks_policy_allows(blue, "site2.blue.example", &reason));
+	ck_assert(!allows(blue, "site2.blue.example", &reason));
 	gcks_pattern_remove(&blue->deny, "site2.blue.example");
-	ck_assert(gcks_policy_allows(blue, "site2.blue.example", &reason));
+	ck_assert(allows(blue, "site2.blue.example", &reason));
 	gcks_pattern_remove(&blue->permit, "*.blue.example");
-	ck_assert(!gcks_policy_allows(blue, "site2.blue.example", &reason));
+	ck_assert(!allows(blue, "site2.blue.example", &reason));
+	/* the CA was exchanged, or only its issuer is wanted */
+	ck_assert(gcks_pattern_add(&blue->permit, "*.blue.example"));
+	free(blue->ca);
+	blue->ca = strdup("C=DE, O=Blue, CN=New CA");
+	ck_assert(!allows(blue, "site2.blue.example", &reason));
+	ck_assert_msg(strstr(reason, "CN=New CA") != NULL, "%s", reason);
+	free(blue->ca);
+	blue->ca = strdup("C=DE, O=Blue, CN=Blue Issuing");
+	ck_assert(allows(blue, "site2.blue.example", &reason));
+	blue->credential = PSK;
+	free(blue->ca);
+	blue->ca = NULL;
+	ck_assert(!allows(blue, "site2.blue.example", &reason));
 }
 END_TEST
 

@@ -7,11 +7,33 @@
 
 static struct gcks_registrations table;
 
+static struct gcks_registration *make(uint32_t group, const char *identity, uint32_t ike_sa)
+{
+	static char *ca[] = { "CN=Issuing", "CN=Root" };
+	struct gcks_registration values = {
+		.group = group,
+		.identity = (char *)identity,
+		.address = address_of("192.0.2.11"),
+		.ike_sa = ike_sa,
+		.credential = PSK,
+		.ca = ca,
+		.ca_count = COUNT(ca),
+		.registered_at = 1000,
+		.stale = true,
+	};
+	struct gcks_registration *entry = gcks_registration_new(&values);
+
+	ck_assert_ptr_nonnull(entry);
+	ck_assert(!entry->stale);
+	return entry;
+}
+
 static struct gcks_registration *put(uint32_t group, const char *identity, uint32_t ike_sa)
 {
-	struct gcks_address address = address_of("192.0.2.11");
+	struct gcks_registration *entry = make(group, identity, ike_sa);
 
-	return gcks_registration_put(&table, group, identity, &address, ike_sa, PSK, 1000);
+	gcks_registration_insert(&table, entry);
+	return entry;
 }
 
 static void clear(void)
@@ -22,13 +44,15 @@ static void clear(void)
 
 START_TEST(one_for_each_group_and_identity)
 {
-	struct gcks_registration *entry = put(100, "site1", 7);
+	struct gcks_registration *entry = put(100, "site1", 7), *again;
 
 	ck_assert_ptr_ne(put(200, "site1", 7), entry);
 	ck_assert_ptr_ne(put(100, "site2", 8), entry);
 	entry->stale = true;
 	entry->stale_until = 5;
-	ck_assert_ptr_eq(put(100, "site1", 9), entry);
+	again = put(100, "site1", 9);
+	entry = gcks_registration_find(&table, 100, "site1");
+	ck_assert_ptr_eq(entry, again);
 	ck_assert(!entry->stale && entry->stale_until == 0);
 	ck_assert_uint_eq(entry->ike_sa, 9);
 	ck_assert_uint_eq(table.count, 3);
@@ -39,6 +63,23 @@ START_TEST(one_for_each_group_and_identity)
 	ck_assert_ptr_null(gcks_registration_find(&table, 100, "site1"));
 	ck_assert_ptr_nonnull(gcks_registration_find(&table, 200, "site1"));
 	ck_assert_uint_eq(table.count, 2);
+}
+END_TEST
+
+START_TEST(credentials)
+{
+	struct gcks_registration *a = make(100, "site1", 7), *b = make(100, "site1", 8);
+
+	ck_assert(gcks_registration_same_credential(a, b));
+	ck_assert_str_eq(b->ca[0], "CN=Issuing");
+	b->ca[1][3] = 'r';
+	ck_assert(!gcks_registration_same_credential(a, b));
+	b->ca[1][3] = 'R';
+	b->credential = GSA__CREDENTIAL__CREDENTIAL_CERTIFICATE;
+	ck_assert(!gcks_registration_same_credential(a, b));
+	gcks_registration_free(a);
+	gcks_registration_free(b);
+	gcks_registration_free(NULL);
 }
 END_TEST
 
@@ -86,6 +127,7 @@ Suite *registration_suite(void)
 
 	tcase_add_checked_fixture(tcase, NULL, clear);
 	tcase_add_test(tcase, one_for_each_group_and_identity);
+	tcase_add_test(tcase, credentials);
 	tcase_add_test(tcase, ike_sas);
 	tcase_add_test(tcase, addresses);
 	suite_add_tcase(suite, tcase);

@@ -11,7 +11,9 @@ static void clear(void)
 
 static struct gcks_sa *make(uint32_t group)
 {
-	struct gcks_group policy = { .identifier = group, .cipher = GCKS_CIPHER_AES256CBC_SHA256 };
+	struct gcks_group policy = { .name = (char *)"blue",
+				     .identifier = group,
+				     .cipher = GCKS_CIPHER_AES256CBC_SHA256 };
 	struct gcks_sa *sa = gcks_sa_new(&table, &policy, 1000);
 
 	ck_assert_ptr_nonnull(sa);
@@ -24,6 +26,7 @@ START_TEST(new_sa)
 
 	ck_assert_ptr_null(table.head);
 	ck_assert_uint_eq(sa->generation, 1);
+	ck_assert_str_eq(sa->group_name, "blue");
 	ck_assert_uint_ge(sa->spi, 0x1000);
 	ck_assert_uint_eq(sa->encryption, GSA_ENCR_AES_CBC);
 	ck_assert_uint_eq(sa->encryption_key_bits, 256);

@@ -109,6 +109,7 @@ static void write_file(const char *name, const void *data, size_t length, mode_t
 }
 
 static char identity_text[] = "site1.blue.example";
+static char *ca_texts[] = { "C=DE, O=Blue, CN=Issuing", "C=DE, O=Blue, CN=Root" };
 
 static struct gcks_registration registration(uint32_t group)
 {
@@ -118,6 +119,8 @@ static struct gcks_registration registration(uint32_t group)
 		.address = { .length = 4, .octets = { 192, 0, 2, 11 } },
 		.ike_sa = 7,
 		.credential = GSA__CREDENTIAL__CREDENTIAL_CERTIFICATE,
+		.ca = ca_texts,
+		.ca_count = COUNT(ca_texts),
 		.registered_at = 1700000000,
 		.stale = true,
 	};
@@ -127,6 +130,7 @@ static struct gcks_sa sa(uint32_t group, uint32_t spi, uint32_t generation)
 {
 	struct gcks_sa new = {
 		.group = group,
+		.group_name = "blue",
 		.generation = generation,
 		.spi = spi,
 		.encryption = 12,
@@ -219,10 +223,14 @@ START_TEST(round_trip)
 	ck_assert_int_eq(member->registered_at, 1700000000);
 	ck_assert_uint_eq(member->ike_sa, 0); /* charon has to say it again */
 	ck_assert(!member->stale);
+	ck_assert_uint_eq(member->ca_count, 2);
+	ck_assert_str_eq(member->ca[0], ca_texts[0]);
+	ck_assert_str_eq(member->ca[1], ca_texts[1]);
 	current = gcks_sa_current(&sas, 100);
 	ck_assert_ptr_nonnull(current);
 	ck_assert_uint_eq(current->spi, expected.spi);
 	ck_assert_uint_eq(current->generation, 2);
+	ck_assert_str_eq(current->group_name, "blue");
 	ck_assert_uint_eq(current->encryption, 12);
 	ck_assert_uint_eq(current->encryption_key_bits, 256);
 	ck_assert_uint_eq(current->integrity, 12);
@@ -447,9 +455,12 @@ static const struct {
 	  "cannot be unwrapped" },
 	{ "UPDATE sa SET group_id = 101", "cannot be unwrapped" },
 	{ "UPDATE sa SET integrity = 0", "cannot be unwrapped" },
+	{ "UPDATE sa SET group_name = 'red'", "cannot be unwrapped" },
+	{ "UPDATE sa SET group_name = printf('%.65c', 'x')", "too long" },
 	{ "UPDATE sa SET encryption = 65536", "out of its range" },
 	{ "UPDATE registration SET address = x'0102'", "4 nor 16 octets" },
 	{ "UPDATE registration SET group_id = -1", "out of its range" },
+	{ "UPDATE registration SET ca = x'434e'", "has no end" },
 	{ "UPDATE kernel_id SET selector_source_length = 33", "out of its range" },
 	{ "UPDATE kernel_id SET kind = 2", "out of its range" },
 	{ "UPDATE kernel_id SET group_name = printf('%.65c', 'x')", "too long" },
