@@ -15,6 +15,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+Suite *gcks_memory_suite(void);
 Suite *gcks_policy_suite(void);
 Suite *identity_suite(void);
 Suite *kernel_id_suite(void);
