@@ -11,8 +11,8 @@ packages_wanted() {
 		libpcre2-dev libprotobuf-c-dev libpython3-dev libreadline-dev libsqlite3-dev \
 		libssl-dev libunwind-dev libxxhash-dev
 	# tests and the guest
-	echo busybox-static iproute2 iputils-ping kmod procps python3 python3-pytest \
-		tcpdump util-linux
+	echo busybox-static iproute2 iputils-ping kmod procps python3 python3-cryptography \
+		python3-pytest tcpdump util-linux
 	[ "$LAB_RELEASE" = bookworm ] || echo libyang-dev
 }
 

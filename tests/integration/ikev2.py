@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A small IKEv2 initiator (RFC 7296) that can send what charon never would: IKE_SA_INIT, childless
+IKE_AUTH (RFC 6023) with a pre-shared key, then any exchange. One proposal: AES-GCM-256,
+HMAC-SHA-256, P-256. It shares no code with what it tests.
+"""
+
+import contextlib
+import os
+import select
+import socket
+import struct
+import time
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes, hmac
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from harness import check
+from topology import namespaces
+
+# exchanges
+IKE_SA_INIT, IKE_AUTH, INFORMATIONAL, GSA_REGISTRATION = 34, 35, 37, 40
+# payloads
+SA, KE, IDI, IDR, AUTH, NONCE, NOTIFY, DELETE, SK, SKF = 33, 34, 35, 36, 39, 40, 41, 42, 46, 53
+IDG, GSA, KD = 50, 51, 52
+# notifies
+CHILDLESS_SUPPORTED, FRAGMENTATION_SUPPORTED = 16418, 16430
+# identifications
+ID_FQDN, ID_KEY_ID = 2, 11
+INITIATOR, RESPONSE = 0x08, 0x20
+
+ANSWER_S = 20
+RETRANSMIT_S = 2
+# How long something must not come; it would come at once.
+SILENCE_S = 1
+
+
+def prf(key, data):
+    code = hmac.HMAC(key, hashes.SHA256())
+    code.update(data)
+    return code.finalize()
+
+
+def prf_plus(key, seed, length):
+    block, out = b"", b""
+    for number in range(1, -(-length // 32) + 1):
+        block = prf(key, block + seed + bytes([number]))
+        out += block
+    return out[:length]
+
+
+def chain(payloads):
+    """(type of the first, octets) of [(type, body)]. A body may come with a wrong length, as
+    (type, body, length of the payload)."""
+    out = b""
+    for number, payload in enumerate(payloads):
+        following = payloads[number + 1][0] if number + 1 < len(payloads) else 0
+        length = payload[2] if len(payload) > 2 else len(payload[1]) + 4
+        out += struct.pack(">BBH", following, 0, length) + payload[1]
+    return (payloads[0][0] if payloads else 0), out
+
+
+def unchain(kind, data):
+    payloads = []
+    while kind:
+        check(len(data) >= 4, f"payload {kind}: header cut off")
+        following, _, length = struct.unpack(">BBH", data[:4])
+        check(4 <= length <= len(data), f"payload {kind}: length {length} of {len(data)}")
+        payloads.append((kind, data[4:length]))
+        kind, data = following, data[length:]
+    check(not data, f"{len(data)} octets follow the last payload")
+    return payloads
+
+
+def notify(kind, data=b""):
+    return NOTIFY, struct.pack(">BBH", 0, 0, kind) + data
+
+
+def identification(kind, name):
+    return bytes([kind, 0, 0, 0]) + name.encode()
+
+
+class Message:
+    """A message that came, decrypted."""
+
+    def __init__(self, exchange, flags, message_id, payloads, packet):
+        self.exchange, self.flags, self.message_id = exchange, flags, message_id
+        self.payloads, self.packet = payloads, packet
+
+    def kinds(self):
+        return [kind for kind, _ in self.payloads]
+
+    def bodies(self, kind):
+        return [body for other, body in self.payloads if other == kind]
+
+    def notifies(self):
+        """{type: data}"""
+        found = {}
+        for body in self.bodies(NOTIFY):
+            _, spi_size, kind = struct.unpack(">BBH", body[:4])
+            found[kind] = body[4 + spi_size:]
+        return found
+
+    def errors(self):
+        return [kind for kind in self.notifies() if kind < 16384]
+
+
+class Initiator:
+    """One IKE_SA, from a node's network to an address."""
+
+    def __init__(self, node, local, remote):
+        with namespaces.inside(node):
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((local, 0))
+        self.socket.connect((remote, 500))
+        self.spi_i, self.spi_r = os.urandom(8), bytes(8)
+        self.nonce, self.message_id = os.urandom(32), 0
+        self.closed = False
+        self.requests = []   # of the peer, all answered
+        self.answered = {}   # Message ID: our answer
+        self.peer_nonce = self.init_request = self.keys = None
+        self.sequence = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.keys and not self.closed:
+            with contextlib.suppress(OSError):
+                self.send_request(INFORMATIONAL, [(DELETE, bytes([1, 0, 0, 0]))])
+        self.socket.close()
+
+    # packets
+
+    def header(self, first, exchange, flags, message_id, length):
+        return self.spi_i + self.spi_r + struct.pack(">BBBBII", first, 0x20, exchange, flags,
+                                                     message_id, length)
+
+    def clear(self, exchange, payloads, flags=INITIATOR, message_id=None):
+        first, data = chain(payloads)
+        number = self.message_id if message_id is None else message_id
+        return self.header(first, exchange, flags, number, 28 + len(data)) + data
+
+    def encrypted(self, exchange, payloads, flags=INITIATOR, message_id=None):
+        first, data = chain(payloads)
+        number = self.message_id if message_id is None else message_id
+        return self.protect(SK, first, exchange, flags, number, b"", data)
+
+    def protect(self, kind, first, exchange, flags, number, fragment, data):
+        self.sequence += 1
+        vector = struct.pack(">Q", self.sequence)
+        length = 4 + len(fragment) + 8 + len(data) + 1 + 16
+        head = self.header(kind, exchange, flags, number, 28 + length) \
+            + struct.pack(">BBH", first, 0, length) + fragment
+        key, salt = self.keys["ei"][:32], self.keys["ei"][32:]
+        return head + vector + AESGCM(key).encrypt(salt + vector, data + b"\0", head)
+
+    def fragments(self, exchange, payloads, size):
+        """A request as fragments (RFC 7383 §2.5) of so many octets of its payloads."""
+        first, data = chain(payloads)
+        parts = [data[start:start + size] for start in range(0, len(data), size)]
+        return [self.protect(SKF, 0 if number else first, exchange, INITIATOR, self.message_id,
+                             struct.pack(">HH", number + 1, len(parts)), part)
+                for number, part in enumerate(parts)]
+
+    def decrypt(self, packet):
+        """A Message, or None if it is not (rightly) one of this IKE_SA."""
+        if len(packet) < 28 or packet[:8] != self.spi_i:
+            return None
+        first, _, exchange, flags, number, length = struct.unpack(">BBBBII", packet[16:28])
+        if length != len(packet):
+            return None
+        if first != SK or not self.keys:
+            return Message(exchange, flags, number, unchain(first, packet[28:]), packet)
+        inner = packet[28]
+        key, salt = self.keys["er"][:32], self.keys["er"][32:]
+        try:
+            data = AESGCM(key).decrypt(salt + packet[32:40], packet[40:], packet[:32])
+        except InvalidTag:
+            return None
+        return Message(exchange, flags, number, unchain(inner, data[:len(data) - 1 - data[-1]]),
+                       packet)
+
+    def receive(self, deadline):
+        """The next message that is not a request of the peer; those are answered. None: no more."""
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self.socket], [], [], left)[0]:
+                return None
+            try:
+                message = self.decrypt(self.socket.recv(65536))
+            except ConnectionRefusedError:
+                continue
+            if not message:
+                continue
+            if message.flags & RESPONSE:
+                return message
+            if message.message_id not in self.answered:
+                self.requests.append(message)
+                self.answered[message.message_id] = self.encrypted(
+                    message.exchange, [], INITIATOR | RESPONSE, message.message_id)
+                # D(IKE): the peer ends the IKE_SA
+                self.closed |= any(body[0] == 1 for body in message.bodies(DELETE))
+            self.socket.send(self.answered[message.message_id])
+
+    def transmit(self, packet):
+        """Sends a request until its answer comes."""
+        end = time.monotonic() + ANSWER_S
+        number = struct.unpack(">I", packet[20:24])[0]
+        while time.monotonic() < end:
+            self.socket.send(packet)
+            deadline = min(end, time.monotonic() + RETRANSMIT_S)
+            message = self.receive(deadline)
+            while message:
+                if message.message_id == number:
+                    return message
+                message = self.receive(deadline)
+        check(False, f"no answer to exchange {packet[18]}, Message ID {number}")
+        return None
+
+    def send_request(self, exchange, payloads):
+        self.socket.send(self.encrypted(exchange, payloads))
+
+    def request(self, exchange, payloads):
+        answer = self.transmit(self.encrypted(exchange, payloads))
+        self.message_id += 1
+        check(answer.exchange == exchange, f"exchange {answer.exchange} answers {exchange}")
+        return answer
+
+    def whatever_comes(self, packet):
+        """Sends something that need not be answered; all answers."""
+        self.socket.send(packet)
+        deadline, found = time.monotonic() + SILENCE_S, []
+        message = self.receive(deadline)
+        while message:
+            found.append(message)
+            message = self.receive(deadline)
+        return found
+
+    def await_request(self, condition):
+        """The first request of the peer, so far or soon, that meets a condition."""
+        deadline = time.monotonic() + ANSWER_S
+        while not any(condition(request) for request in self.requests):
+            self.receive(min(deadline, time.monotonic() + 0.1))
+            check(time.monotonic() < deadline, lambda: "the key server did not ask for it, only "
+                  + str([(request.exchange, request.kinds()) for request in self.requests]))
+        return next(request for request in self.requests if condition(request))
+
+    # the IKE_SA
+
+    def init(self):
+        private = ec.generate_private_key(ec.SECP256R1())
+        numbers = private.public_key().public_numbers()
+        public = numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
+        transforms = [struct.pack(">BBHBBHHH", 3, 0, 12, 1, 0, 20, 0x800e, 256),
+                      struct.pack(">BBHBBH", 3, 0, 8, 2, 0, 5),
+                      struct.pack(">BBHBBH", 0, 0, 8, 4, 0, 19)]
+        joined = b"".join(transforms)
+        proposal = struct.pack(">BBHBBBB", 0, 0, 8 + len(joined), 1, 1, 0, len(transforms))
+        self.init_request = self.clear(IKE_SA_INIT, [
+            (SA, proposal + joined), (KE, struct.pack(">HH", 19, 0) + public),
+            (NONCE, self.nonce), notify(FRAGMENTATION_SUPPORTED)])
+        answer = self.transmit(self.init_request)
+        check(not answer.errors(), f"IKE_SA_INIT: error notifies {answer.errors()}")
+        check(CHILDLESS_SUPPORTED in answer.notifies(), "no CHILDLESS_IKEV2_SUPPORTED")
+        self.message_id = 1
+        self.spi_r = answer.packet[8:16]
+        self.peer_nonce = answer.bodies(NONCE)[0]
+        point = answer.bodies(KE)[0][4:]
+        peer = ec.EllipticCurvePublicNumbers(int.from_bytes(point[:32], "big"),
+                                             int.from_bytes(point[32:], "big"), ec.SECP256R1())
+        shared = private.exchange(ec.ECDH(), peer.public_key())
+        seed = prf(self.nonce + self.peer_nonce, shared)
+        stream = prf_plus(seed, self.nonce + self.peer_nonce + self.spi_i + self.spi_r, 168)
+        self.keys = {}
+        for name, length in (("d", 32), ("ei", 36), ("er", 36), ("pi", 32), ("pr", 32)):
+            self.keys[name], stream = stream[:length], stream[length:]
+        return self
+
+    def authenticate(self, identity, peer_identity, secret):
+        own = identification(ID_FQDN, identity)
+        octets = self.init_request + self.peer_nonce + prf(self.keys["pi"], own)
+        code = prf(prf(secret.encode(), b"Key Pad for IKEv2"), octets)
+        return self.request(IKE_AUTH, [
+            (IDI, own), (IDR, identification(ID_FQDN, peer_identity)),
+            (AUTH, bytes([2, 0, 0, 0]) + code)])
+
+    def establish(self, identity, peer_identity, secret):
+        answer = self.init().authenticate(identity, peer_identity, secret)
+        check(AUTH in answer.kinds(), f"IKE_AUTH: {answer.kinds()}, errors {answer.errors()}")
+        return self
+
+    def group_key_wrap_key(self):
+        """GSK_w (RFC 9838 §3.1.1) for a key wrap key of 256 bits."""
+        return prf_plus(self.keys["d"], b"Key Wrap for G-IKEv2", 32)
