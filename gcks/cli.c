@@ -67,6 +67,15 @@ char *gcks_cli_identity(struct vty *vty, const char *what, struct cmd_token **ar
 
 /* ---- blocks ---- */
 
+void gcks_cli_collect(struct vty *vty)
+{
+	if (vty->type != VTY_FILE)
+		return;
+	vty->pending_allowed = true;
+	/* libfrr would commit a full batch, and tell nobody if that failed */
+	vty->buffer_cmd_count = 0;
+}
+
 int gcks_cli_remove_block(struct vty *vty, const char *list, const char *name)
 {
 	char xpath[XPATH_MAXLEN];

@@ -44,6 +44,13 @@ bool gcks_cli_check_name(struct vty *vty, const char *what, const char *name, si
 char *gcks_cli_identity(struct vty *vty, const char *what, struct cmd_token **argv, int argc,
 			int first, bool quotes);
 
+/*
+ * -- cli.c: a block begins --
+ * In the daemon's own file: its lines become one transaction, as those of vtysh -b do; each line by
+ * itself would take time with the square of their number.  main.c commits when the file is read.
+ */
+void gcks_cli_collect(struct vty *vty);
+
 /* -- cli.c: for both blocks; `list` is "group" or "member" -- */
 
 int gcks_cli_remove_block(struct vty *vty, const char *list, const char *name);

@@ -22,6 +22,7 @@ DEFPY_YANG_NOSH (gsa_group,
 
 	if (!gcks_cli_check_name(vty, "gsa group", gsa_group, GCKS_NAME_LENGTH_MAX))
 		return CMD_WARNING_CONFIG_FAILED;
+	gcks_cli_collect(vty);
 	snprintf(xpath, sizeof(xpath), "/frr-gsa:gsa/group[name='%s']", gsa_group);
 	nb_cli_enqueue_change(vty, xpath, NB_OP_CREATE, NULL);
 	result = nb_cli_apply_changes(vty, NULL);

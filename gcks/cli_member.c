@@ -23,6 +23,7 @@ DEFPY_YANG_NOSH (gsa_member,
 
 	if (!gcks_cli_check_name(vty, "gsa member", gsa_member, GCKS_NAME_LENGTH_MAX))
 		return CMD_WARNING_CONFIG_FAILED;
+	gcks_cli_collect(vty);
 	snprintf(xpath, sizeof(xpath), "/frr-gsa:gsa/member[name='%s']", gsa_member);
 	nb_cli_enqueue_change(vty, xpath, NB_OP_CREATE, NULL);
 	result = nb_cli_apply_changes(vty, NULL);

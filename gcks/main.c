@@ -18,6 +18,7 @@
 #include "lib/frrevent.h"
 #include "lib/libfrr.h"
 #include "lib/log.h"
+#include "lib/northbound_cli.h"
 #include "lib/privs.h"
 #include "lib/sigevent.h"
 #include "lib/version.h"
@@ -174,9 +175,25 @@ static bool integrated_file(const char *pathspace)
 	return access(path, F_OK) == 0;
 }
 
+/* What the commands of the own file have left in the candidate (gcks_cli_collect()). */
+static void commit_own_file(void)
+{
+	struct nb_context context = { .client = NB_CLIENT_CLI };
+	char error[BUFSIZ] = "";
+	int result = nb_candidate_commit(context, vty_shared_candidate_config, true,
+					 "Read configuration file", NULL, error, sizeof(error));
+
+	if (result == NB_OK || result == NB_ERR_NO_CHANGES)
+		return;
+	zlog_err("GSA: the configuration file is rejected, nothing of it is in force: %s (%s)",
+		 error[0] ? error : "no reason given", nb_err_name(result));
+	nb_config_replace(vty_shared_candidate_config, running_config, true);
+}
+
 /* libfrr has read the daemon's own file, or not. */
 static int own_file_read(struct event_loop *loop)
 {
+	commit_own_file();
 	if (gcksd_di.dryrun) /* nothing is started then */
 		return 0;
 	if (gcksd_di.config_file) {
