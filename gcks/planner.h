@@ -20,17 +20,26 @@ struct gcks_desires {
 
 /* False: no memory. */
 bool gcks_desires_make(struct gcks_desires *desires, const struct gcks_member_table *table);
+
+/* -- planner_set.c -- */
+
 void gcks_desires_clear(struct gcks_desires *desires);
+/* A new one, all zeros, at the end; until the next call.  NULL: no memory. */
+struct gcks_candidate *gcks_desires_add(struct gcks_desires *desires);
+/* Sorts, and keeps of each place in the kernel the candidate that goes first. */
+void gcks_desires_keep_first(struct gcks_desires *desires);
+/* The policy of this direction and selector, NULL: none. */
+const struct gcks_kernel_id *gcks_desires_policy(const struct gcks_desires *desires,
+						 uint8_t direction,
+						 const struct gcks_prefix *source,
+						 const struct gcks_prefix *destination);
+
+/* -- planner_desire.c: also for readiness -- */
 
 /* Does the membership hold an SA that it may use? */
 bool gcks_membership_usable(const struct gcks_membership *membership);
 struct gcks_kernel_id gcks_inbound_id(const struct gcks_membership *membership);
 struct gcks_kernel_id gcks_outbound_id(const struct gcks_membership *membership,
 				       const struct gcks_address *gateway);
-/* The policy of this direction and selector, NULL: none. */
-const struct gcks_kernel_id *gcks_desires_policy(const struct gcks_desires *desires,
-						 uint8_t direction,
-						 const struct gcks_prefix *source,
-						 const struct gcks_prefix *destination);
 
 #endif

@@ -107,25 +107,6 @@ static bool add_prefix(struct prefixes *prefixes, const struct gcks_prefix *pref
 	return true;
 }
 
-static struct gcks_candidate *add_candidate(struct gcks_desires *desires)
-{
-	struct gcks_candidate *candidate;
-
-	if (desires->count == desires->capacity) {
-		size_t capacity = desires->capacity ? 2 * desires->capacity : 64;
-		struct gcks_candidate *list =
-			reallocarray(desires->list, capacity, sizeof(*desires->list));
-
-		if (!list)
-			return NULL;
-		desires->list = list;
-		desires->capacity = capacity;
-	}
-	candidate = &desires->list[desires->count++];
-	memset(candidate, 0, sizeof(*candidate));
-	return candidate;
-}
-
 static struct gcks_prefix any(const struct gcks_prefix *family)
 {
 	return (struct gcks_prefix){ .address = { .length = family->address.length } };
@@ -148,7 +129,7 @@ static struct gcks_kernel_id *add_policy(struct site *site, enum policy_class cl
 					 uint8_t direction, const struct gcks_prefix *source,
 					 const struct gcks_prefix *destination)
 {
-	struct gcks_candidate *candidate = add_candidate(site->desires);
+	struct gcks_candidate *candidate = gcks_desires_add(site->desires);
 	struct gcks_kernel_id *id;
 
 	if (!candidate)
@@ -326,7 +307,7 @@ struct gcks_kernel_id gcks_outbound_id(const struct gcks_membership *membership,
 static bool add_state(struct site *site, const struct gcks_membership *membership,
 		      const struct gcks_kernel_id *id, bool inbound)
 {
-	struct gcks_candidate *candidate = add_candidate(site->desires);
+	struct gcks_candidate *candidate = gcks_desires_add(site->desires);
 
 	if (!candidate)
 		return false;
@@ -425,64 +406,6 @@ static bool collect(struct site *site)
 	return true;
 }
 
-/* ---- one of each ---- */
-
-static int compare_prefixes(const struct gcks_prefix *a, const struct gcks_prefix *b)
-{
-	int order = memcmp(&a->address, &b->address, sizeof(a->address));
-
-	return order ? order : (int)a->length - (int)b->length;
-}
-
-static int compare_selectors(const struct gcks_kernel_id *a, const struct gcks_kernel_id *b)
-{
-	int order = (int)a->direction - (int)b->direction;
-
-	if (!order)
-		order = compare_prefixes(&a->selector_source, &b->selector_source);
-	return order ? order : compare_prefixes(&a->selector_destination, &b->selector_destination);
-}
-
-/* Equal: only one of the two can be in the kernel. */
-static int compare_places(const struct gcks_kernel_id *a, const struct gcks_kernel_id *b)
-{
-	if (a->kind != b->kind)
-		return a->kind < b->kind ? -1 : 1;
-	return a->kind == GCKS_KERNEL_SA ? gcks_kernel_id_compare_content(a, b)
-					 : compare_selectors(a, b);
-}
-
-static int compare_candidates(const void *left, const void *right)
-{
-	const struct gcks_candidate *a = left, *b = right;
-	int order = compare_places(&a->desired.id, &b->desired.id);
-
-	if (order)
-		return order;
-	if (a->desired.id.priority != b->desired.id.priority)
-		return a->desired.id.priority < b->desired.id.priority ? -1 : 1;
-	if (a->group_order != b->group_order)
-		return a->group_order < b->group_order ? -1 : 1;
-	return gcks_kernel_id_compare(&a->desired.id, &b->desired.id);
-}
-
-static void keep_first(struct gcks_desires *desires)
-{
-	size_t kept = 0;
-
-	if (desires->count)
-		qsort(desires->list, desires->count, sizeof(*desires->list), compare_candidates);
-	for (size_t i = 0; i < desires->count; i++) {
-		if (kept && compare_places(&desires->list[kept - 1].desired.id,
-					   &desires->list[i].desired.id) == 0)
-			continue;
-		if (kept != i)
-			desires->list[kept] = desires->list[i];
-		kept++;
-	}
-	desires->count = kept;
-}
-
 bool gcks_desires_make(struct gcks_desires *desires, const struct gcks_member_table *table)
 {
 	struct site site = { .table = table, .desires = desires };
@@ -495,42 +418,8 @@ bool gcks_desires_make(struct gcks_desires *desires, const struct gcks_member_ta
 	free(site.inside.list);
 	free(site.home.list);
 	if (done)
-		keep_first(desires);
+		gcks_desires_keep_first(desires);
 	else
 		gcks_desires_clear(desires);
 	return done;
-}
-
-void gcks_desires_clear(struct gcks_desires *desires)
-{
-	free(desires->list);
-	*desires = (struct gcks_desires){ 0 };
-}
-
-const struct gcks_kernel_id *gcks_desires_policy(const struct gcks_desires *desires,
-						 uint8_t direction,
-						 const struct gcks_prefix *source,
-						 const struct gcks_prefix *destination)
-{
-	struct gcks_kernel_id wanted = {
-		.kind = GCKS_KERNEL_POLICY,
-		.direction = direction,
-		.selector_source = *source,
-		.selector_destination = *destination,
-	};
-	size_t low = 0, high = desires->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct gcks_kernel_id *id = &desires->list[middle].desired.id;
-		int order = compare_places(id, &wanted);
-
-		if (order == 0)
-			return id;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
 }
