@@ -36,13 +36,15 @@ static void up(private_gsa_member_t *this, ike_sa_t *ike_sa)
 	this->mutex->unlock(this->mutex);
 }
 
-/* The key server answered IKE_SA_INIT, and waits for an IKE_AUTH that never came. */
+/*
+ * The key server accepted IKE_SA_INIT, and waits for an IKE_AUTH that never came.  One that is
+ * not configured yet refuses it and keeps nothing.
+ */
 static bool left_half_open(const gsa_group_t *group, ike_sa_t *ike_sa)
 {
-	ike_sa_id_t *id = ike_sa->get_id(ike_sa);
-
 	return !group->asked && ike_sa->get_state(ike_sa) == IKE_CONNECTING &&
-	       ike_sa->has_condition(ike_sa, COND_ORIGINAL_INITIATOR) && id->get_responder_spi(id);
+	       ike_sa->has_condition(ike_sa, COND_ORIGINAL_INITIATOR) &&
+	       ike_sa->get_proposal(ike_sa);
 }
 
 static void down(private_gsa_member_t *this, ike_sa_t *ike_sa)
