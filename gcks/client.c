@@ -7,8 +7,8 @@
 #include "lib/memory.h"
 
 #include "gcks/client.h"
+#include "gcks/names.h"
 #include "gcks/server.h"
-#include "gcks/show.h"
 
 #define SETTLE_MAX_S 60
 
@@ -248,14 +248,6 @@ void gcks_client_reconsider(void)
 
 /* ---- memberships ---- */
 
-static const char *state_name(Gsa__MembershipState state)
-{
-	static const char *const names[] = { "idle",	"connecting", "registered",
-					     "refused", "excluded",   "lost" };
-
-	return (size_t)state < array_size(names) ? names[state] : "unknown";
-}
-
 static const char *identifier_fault(const struct gcks_membership *membership, uint32_t identifier)
 {
 	const struct gcks_membership *other;
@@ -318,7 +310,8 @@ static void set_state(struct gcks_membership *membership, const Gsa__Membership 
 	bool bad = state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED ||
 		   state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED ||
 		   state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_LOST;
-	const char *notify_name = gcks_notify_name(notify), *name = state_name(state);
+	const char *notify_name = gcks_notify_name(notify),
+		   *name = gcks_membership_state_name(state);
 
 	if (membership->state != state || membership->notify != notify ||
 	    strcmp(membership->text ? membership->text : "", text) != 0) {

@@ -186,31 +186,6 @@ const void *gcks_nb_state_member_lookup(struct nb_cb_lookup_entry_args *args)
 	return gcks_membership_find(&gcksd.members, args->keys->key[0]);
 }
 
-static const char *membership_state(const struct gcks_membership *membership)
-{
-	if (!membership->connection || !membership->gateway.length)
-		return "not-configured";
-	switch (membership->state) {
-	case GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED:
-		return "registered";
-	case GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED:
-		return "refused";
-	case GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED:
-		return "excluded";
-	case GSA__MEMBERSHIP_STATE__MEMBERSHIP_LOST:
-		return "lost";
-	default: /* charon has not reported yet */
-		return "connecting";
-	}
-}
-
-/* A window over the numbers of many senders would drop all but one of them. */
-static const char *replay_protection(const struct gcks_member_sa *sa)
-{
-	return sa->sequence_numbers == GSA_SN_UNSPECIFIED_32 ? "none (shared by all senders)"
-							     : "none";
-}
-
 static uint32_t installed_count(const char *group, enum gcks_kernel_kind kind)
 {
 	uint32_t count = 0;
@@ -233,7 +208,7 @@ struct yang_data *gcks_nb_state_member_leaf(struct nb_cb_get_elem_args *args)
 	if (strmatch(leaf, "identifier"))
 		return number_or_none(args->xpath, gcks_membership_identifier(membership));
 	if (strmatch(leaf, "state"))
-		return yang_data_new_string(args->xpath, membership_state(membership));
+		return yang_data_new_string(args->xpath, gcks_membership_status_name(membership));
 	if (strmatch(leaf, "notify"))
 		return membership->notify ? yang_data_new_uint16(args->xpath, membership->notify)
 					  : NULL;
@@ -254,7 +229,7 @@ struct yang_data *gcks_nb_state_member_leaf(struct nb_cb_get_elem_args *args)
 								      sa->integrity))
 			  : NULL;
 	if (strmatch(leaf, "replay-protection"))
-		return text_or_none(args->xpath, sa ? replay_protection(sa) : NULL);
+		return text_or_none(args->xpath, sa ? gcks_replay_protection_name(sa) : NULL);
 	if (strmatch(leaf, "reqid"))
 		return number_or_none(args->xpath, membership->reqid);
 	if (strmatch(leaf, "kernel-states"))

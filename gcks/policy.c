@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gcks/names.h"
 #include "gcks/policy.h"
 #include "libgsa/gikev2.h"
 
@@ -161,22 +162,6 @@ refuse(uint16_t notify, const struct gcks_pattern *allowed, const char *format, 
 	return verdict;
 }
 
-static const char *credential_name(Gsa__Credential credential)
-{
-	switch (credential) {
-	case GSA__CREDENTIAL__CREDENTIAL_CERTIFICATE:
-		return "certificate";
-	case GSA__CREDENTIAL__CREDENTIAL_PSK:
-		return "psk";
-	case GSA__CREDENTIAL__CREDENTIAL_PUBLIC_KEY:
-		return "public-key";
-	case GSA__CREDENTIAL__CREDENTIAL_EAP:
-		return "eap";
-	default:
-		return "a method that is not known";
-	}
-}
-
 /* ---- decisions ---- */
 
 static const struct gcks_pattern *match(const struct gcks_pattern *list, const char *identity)
@@ -229,9 +214,11 @@ static struct gcks_verdict decide_credential(const struct gcks_group *group, con
 		return refuse(
 			GSA_NOTIFY_AUTHORIZATION_FAILED, NULL,
 			"group %.64s needs a %s%s, the member authenticated by %s", group->name,
-			needed == GSA__CREDENTIAL__CREDENTIAL_UNSPECIFIED ? "credential"
-									  : credential_name(needed),
-			of_ca, credential_name(peer->credential));
+			needed == GSA__CREDENTIAL__CREDENTIAL_UNSPECIFIED
+				? "credential"
+				: gcks_credential_name(needed),
+			of_ca,
+			gcks_credential_name(peer->credential) ?: "a method that is not known");
 	if (group->ca && !issued_by(peer, group->ca))
 		return refuse(GSA_NOTIFY_AUTHORIZATION_FAILED, NULL,
 			      "group %.64s needs a certificate%s, the member's is of %s%.64s%s",

@@ -6,28 +6,13 @@
 #include "lib/memory.h"
 #include "lib/monotime.h"
 
+#include "gcks/names.h"
 #include "gcks/server.h"
 #include "libgsa/gikev2.h"
 
 #define REFUSED_INTERVAL_S 60
 #define REFUSED_LINES	   128 /* different ones that are remembered */
 #define REFUSED_LINE_MAX   640
-
-static const char *credential_name(Gsa__Credential credential)
-{
-	switch (credential) {
-	case GSA__CREDENTIAL__CREDENTIAL_CERTIFICATE:
-		return "certificate";
-	case GSA__CREDENTIAL__CREDENTIAL_PSK:
-		return "psk";
-	case GSA__CREDENTIAL__CREDENTIAL_PUBLIC_KEY:
-		return "public-key";
-	case GSA__CREDENTIAL__CREDENTIAL_EAP:
-		return "eap";
-	default:
-		return "unknown credential";
-	}
-}
 
 /*
  * A peer may try again at any rate, and one that is not authenticated under any name: each line
@@ -255,7 +240,7 @@ static void grant(const Gsa__RegistrationRequest *request, const struct gcks_gro
 	announce(entry, &old_address);
 	zlog_info("GSA: group %s (%u): registered %s (%s), credential %s, IKE_SA %u, SPI 0x%08x%s",
 		  group->name, group->identifier, peer->identity, gcks_address_text(&address, text),
-		  credential_name(peer->credential), peer->ike_sa, sa->spi,
+		  gcks_credential_name(peer->credential) ?: "unknown", peer->ike_sa, sa->spi,
 		  again ? ", in place of its earlier registration" : "");
 	reply(request->request, 0, "", sa);
 	gcks_notify_member(GCKS_MEMBER_REGISTERED, group->name, peer->identity, &address, 0, NULL);

@@ -13,6 +13,7 @@
 
 #include "gcks/cli.h"
 #include "gcks/gcksd.h"
+#include "gcks/names.h"
 
 #define SHOW_GSA_STR SHOW_STR GSA_STR
 
@@ -22,14 +23,6 @@ void gcks_show_registration_init(void);
 void gcks_show_member_init(void);
 void gcks_show_daemon_init(void);
 
-/* -- show.c: names; NULL where a value has none -- */
-
-const char *gcks_credential_name(Gsa__Credential credential);
-const char *gcks_sharing_name(enum gcks_sharing sharing);
-const char *gcks_notify_name(uint16_t notify); /* as the RFCs call it */
-/* As in CLI and YANG; of transforms that no cipher of ours has, their numbers (static buffer). */
-const char *gcks_transforms_name(uint16_t encryption, uint16_t encryption_key_bits,
-				 uint16_t integrity);
 /* The name of a group we serve or belong to, else its identifier as text (static buffer). */
 const char *gcks_group_label(uint32_t identifier);
 

@@ -6,24 +6,6 @@
 
 #include "gcks/show_member_clippy.c"
 
-static const char *state_name(const struct gcks_membership *membership)
-{
-	if (!membership->connection || !membership->gateway.length)
-		return "not-configured";
-	switch (membership->state) {
-	case GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED:
-		return "registered";
-	case GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED:
-		return "refused";
-	case GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED:
-		return "excluded";
-	case GSA__MEMBERSHIP_STATE__MEMBERSHIP_LOST:
-		return "lost";
-	default: /* charon has not reported yet */
-		return "connecting";
-	}
-}
-
 /* What an operator should know about the state, NULL: nothing. */
 static const char *reason(const struct gcks_membership *membership)
 {
@@ -48,13 +30,6 @@ static const char *export_name(const struct gcks_membership *membership)
 	default:
 		return "none";
 	}
-}
-
-/* Why the inbound state has no replay window: its sequence numbers come from many senders. */
-static const char *replay_protection(const struct gcks_member_sa *sa)
-{
-	return sa->sequence_numbers == GSA_SN_UNSPECIFIED_32 ? "none (shared by all senders)"
-							     : "none";
 }
 
 static size_t installed_count(const char *group, enum gcks_kernel_kind kind)
@@ -114,7 +89,7 @@ static struct json_object *member_json(const struct gcks_membership *membership)
 	json_object_string_add(json, "export", export_name(membership));
 	if (membership->export_mode == GSA__EXPORT_MODE__EXPORT_PREFIX_LIST)
 		gcks_json_text(json, "prefix-list", membership->export_prefix_list);
-	json_object_string_add(json, "state", state_name(membership));
+	json_object_string_add(json, "state", gcks_membership_status_name(membership));
 	if (membership->notify) {
 		json_object_int_add(json, "notify", membership->notify);
 		gcks_json_text(json, "notify-name", gcks_notify_name(membership->notify));
@@ -127,7 +102,7 @@ static struct json_object *member_json(const struct gcks_membership *membership)
 		json_object_string_add(json, "cipher",
 				       gcks_transforms_name(sa->encryption, sa->encryption_key_bits,
 							    sa->integrity));
-		json_object_string_add(json, "replay-protection", replay_protection(sa));
+		json_object_string_add(json, "replay-protection", gcks_replay_protection_name(sa));
 	}
 	gcks_json_number(json, "reqid", membership->reqid);
 	gcks_json_prefixes(json, "exported-prefix", membership->exports, membership->export_count);
@@ -146,7 +121,7 @@ static void member_row(struct ttable *table, const struct gcks_membership *membe
 	ttable_add_row(table, "%s|%s|%s|%s|%s|%s|%zu/%zu|%s|%s", gcks_cell(membership->name),
 		       gcks_cell_number(gcks_membership_identifier(membership)),
 		       gcks_cell_address(&membership->gateway),
-		       gcks_cell_address(&membership->key_server), state_name(membership),
+		       gcks_cell_address(&membership->key_server), gcks_membership_status_name(membership),
 		       gcks_cell_spi(membership->sa ? membership->sa->spi : 0),
 		       ready_count(membership), membership->route_count,
 		       gcks_cell_since(membership->registered_at), gcks_cell(reason(membership)));
@@ -174,7 +149,7 @@ static void member_sa(struct vty *vty, const struct gcks_membership *membership)
 		gcks_transforms_name(sa->encryption, sa->encryption_key_bits, sa->integrity));
 	if (sa->lifetime_s)
 		vty_out(vty, ", lifetime %u s", sa->lifetime_s);
-	vty_out(vty, "\n  %-22s %s\n", "Replay protection", replay_protection(sa));
+	vty_out(vty, "\n  %-22s %s\n", "Replay protection", gcks_replay_protection_name(sa));
 }
 
 static void member_detail(struct vty *vty, const struct gcks_membership *membership)
@@ -186,7 +161,7 @@ static void member_detail(struct vty *vty, const struct gcks_membership *members
 	vty_out(vty, "Member of group %s", membership->name);
 	if (identifier)
 		vty_out(vty, ", identifier %u", identifier);
-	vty_out(vty, "\n  %-22s %s", "State", state_name(membership));
+	vty_out(vty, "\n  %-22s %s", "State", gcks_membership_status_name(membership));
 	if (membership->notify)
 		vty_out(vty, ", notify %u%s%s", membership->notify, notify ? " " : "",
 			notify ? notify : "");
