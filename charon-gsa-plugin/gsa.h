@@ -12,7 +12,7 @@
  *   gsa_member.c      member: groups to join, their state machine; gsa_group.c: one of them;
  *                     gsa_attempt.c: attempts; gsa_member_event.c: what happens to IKE_SAs
  *   gsa_register.c    task that initiates GSA_REGISTRATION; gsa_depart.c: Delete and departure
- *   gsa_kernel.c      states and policies that gcksd asks for
+ *   gsa_kernel.c      states that gcksd asks for; gsa_kernel_policy.c: policies
  *
  * Threads: tasks and listeners run in charon's workers, holding the IKE_SA.  Messages of
  * gcksd are handled one after the other in one thread of their own, in their order; only the

@@ -5,9 +5,10 @@
  *   main.c            start, order of initialisation, stop
  *   northbound*.c     YANG frr-gsa: validation, changes go into the policy and member tables;
  *                     state, clear-member, notifications
- *   cli.c, show*.c    commands (vtysh)
+ *   cli*.c, show*.c   commands (vtysh); names.c: what values are called
  *   local*.c          the socket: connections of charon and bgpd, Hello, refusals
- *   server.c          key server: decisions, registrations, SAs; charon's messages about them
+ *   server.c          key server: ends of registrations; server_message.c: charon's messages,
+ *                     decisions and grants
  *   client.c          member: joins, GSAs
  *   client_install.c  member: plans and their acknowledgement
  *   client_route.c    member: routes and exports of bgpd

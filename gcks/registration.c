@@ -16,20 +16,6 @@ struct gcks_registration *gcks_registration_find(const struct gcks_registrations
 	return entry;
 }
 
-struct gcks_registration *gcks_registration_find_ike_sa(const struct gcks_registrations *table,
-							uint32_t group, uint32_t ike_sa)
-{
-	struct gcks_registration *entry;
-
-	/* 0 is what all have that charon does not hold */
-	if (!ike_sa)
-		return NULL;
-	for (entry = table->head; entry; entry = entry->next)
-		if (entry->group == group && entry->ike_sa == ike_sa)
-			break;
-	return entry;
-}
-
 /* ---- entries ---- */
 
 static bool copy_ca(struct gcks_registration *entry, const struct gcks_registration *values)

@@ -38,8 +38,6 @@ struct gcks_registrations {
 
 struct gcks_registration *gcks_registration_find(const struct gcks_registrations *table,
 						 uint32_t group, const char *identity);
-struct gcks_registration *gcks_registration_find_ike_sa(const struct gcks_registrations *table,
-							uint32_t group, uint32_t ike_sa);
 /* A copy of `values`, of its strings too, that is in no table yet and live.  NULL: no memory. */
 struct gcks_registration *gcks_registration_new(const struct gcks_registration *values);
 /* Not one that is in a table. */

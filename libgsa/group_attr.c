@@ -233,20 +233,6 @@ bool gsa_group_attr_has(const struct gsa_group_attr *attr, uint32_t group)
 	       NULL;
 }
 
-size_t gsa_group_attr_intersect(struct gsa_group_attr *attr, const uint32_t *groups, size_t count)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0, j = 0; i < attr->group_count; i++) {
-		while (j < count && groups[j] < attr->groups[i])
-			j++;
-		if (j < count && groups[j] == attr->groups[i])
-			attr->groups[kept++] = attr->groups[i];
-	}
-	attr->group_count = kept;
-	return kept;
-}
-
 bool gsa_gateway_same_address(const struct gsa_gateway *a, const struct gsa_gateway *b)
 {
 	if (a->family != b->family)

@@ -65,9 +65,6 @@ size_t gsa_group_attr_encode(const struct gsa_group_attr *attr, uint8_t *out, si
 
 bool gsa_group_attr_has(const struct gsa_group_attr *attr, uint32_t group);
 
-/* Keep only the groups that are also in `groups` (ascending); returns how many are left. */
-size_t gsa_group_attr_intersect(struct gsa_group_attr *attr, const uint32_t *groups, size_t count);
-
 /* Same family and address (the Sender-ID is not compared). */
 bool gsa_gateway_same_address(const struct gsa_gateway *a, const struct gsa_gateway *b);
 

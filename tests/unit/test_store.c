@@ -24,7 +24,7 @@
 
 Suite *store_suite(void);
 
-static char folder[64], path[96], key_file[96], error[512];
+static char folder[256], path[288], key_file[288], error[512];
 static struct gcks_registrations registrations;
 static struct gcks_sa_table sas;
 static struct gcks_kernel_ids ids;
@@ -33,7 +33,9 @@ static struct gcks_kernel_ids ids;
 
 static void make_folder(void)
 {
-	strcpy(folder, "/tmp/gcks-store-XXXXXX");
+	const char *temporary = getenv("TMPDIR");
+
+	snprintf(folder, sizeof(folder), "%s/gcks-store-XXXXXX", temporary ? temporary : P_tmpdir);
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/gcksd.db", folder);
 	snprintf(key_file, sizeof(key_file), "%s/gcksd.key", folder);
