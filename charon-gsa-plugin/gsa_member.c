@@ -193,12 +193,13 @@ static void join(private_gsa_member_t *this, const Gsa__Join *body)
 	size_t length = strlen(body->group);
 	gsa_group_t *group;
 
-	if (!length || length > GSA_GROUP_NAME_MAX || !*body->connection) {
+	if (!length || length > GSA_GROUP_NAME_MAX || !body->n_connection ||
+	    !*body->connection[0]) {
 		DBG1(DBG_IKE, "gsa: Join of gcksd ignored: it needs a group and a connection");
 		return;
 	}
 	group = gsa_member_find(this, body->group);
-	if (group && streq(group->connection, body->connection) &&
+	if (group && streq(group->connection, body->connection[0]) &&
 	    group->sender == !!body->sender) {
 		group->marked = FALSE;
 		group->retry_s = body->retry_s;
@@ -210,7 +211,7 @@ static void join(private_gsa_member_t *this, const Gsa__Join *body)
 	}
 	INIT(group,
 		.name = strdup(body->group),
-		.connection = strdup(body->connection),
+		.connection = strdup(body->connection[0]),
 		.sender = body->sender,
 		.retry_s = body->retry_s,
 		.attempt = gsa_random_ms(0, INT32_MAX), /* unlike that of a group that was left */

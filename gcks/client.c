@@ -59,7 +59,8 @@ static bool send_join(const struct gcks_membership *membership)
 	Gsa__Join join = GSA__JOIN__INIT;
 
 	join.group = membership->name;
-	join.connection = membership->connection;
+	join.connection = (char *[]){ membership->connection };
+	join.n_connection = 1;
 	join.sender = true;
 	join.retry_s = membership->retry_time_s;
 	message.body_case = GSA__MESSAGE__BODY_JOIN;
@@ -271,7 +272,7 @@ static const char *identifier_fault(const struct gcks_membership *membership, ui
 	return NULL;
 }
 
-static bool same_keys(const struct gcks_member_sa *a, const struct gcks_member_sa *b)
+static bool same_keys(const struct gcks_old_member_sa *a, const struct gcks_old_member_sa *b)
 {
 	return a->encryption == b->encryption && a->integrity == b->integrity &&
 	       gsa_secret_equal(&a->encryption_key, &b->encryption_key) &&
@@ -281,7 +282,7 @@ static bool same_keys(const struct gcks_member_sa *a, const struct gcks_member_s
 /* NULL, or why the GSA cannot be used; nothing has changed then. */
 static const char *take_sa(struct gcks_membership *membership, const Gsa__GroupSa *group_sa)
 {
-	struct gcks_member_sa *before = membership->sa, *now;
+	struct gcks_old_member_sa *before = membership->sa, *now;
 	const char *reason = identifier_fault(membership, group_sa->group);
 
 	if (reason)

@@ -62,7 +62,7 @@ static bool send_sa(uint32_t id, const struct gcks_desired *desired)
 {
 	Gsa__Message message = GSA__MESSAGE__INIT;
 	Gsa__InstallSa install = GSA__INSTALL_SA__INIT;
-	const struct gcks_member_sa *sa = desired->sa;
+	const struct gcks_old_member_sa *sa = desired->sa;
 
 	install.id = id;
 	install.spi = desired->id.spi;

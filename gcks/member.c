@@ -225,7 +225,7 @@ struct gcks_membership *gcks_membership_add(struct gcks_member_table *table, con
 	return membership;
 }
 
-static void free_sa(struct gcks_member_sa *sa)
+static void free_sa(struct gcks_old_member_sa *sa)
 {
 	if (!sa)
 		return;
@@ -307,7 +307,7 @@ bool gcks_membership_set_sa(struct gcks_membership *membership, const Gsa__Group
 			    const char **reason)
 {
 	const Gsa__DataSa *data_sa = NULL;
-	struct gcks_member_sa *sa;
+	struct gcks_old_member_sa *sa;
 	size_t encryption_length;
 
 	*reason = "the key server sent no data SA";
@@ -323,7 +323,7 @@ bool gcks_membership_set_sa(struct gcks_membership *membership, const Gsa__Group
 	sa = calloc(1, sizeof(*sa));
 	if (!sa)
 		return false;
-	*sa = (struct gcks_member_sa){
+	*sa = (struct gcks_old_member_sa){
 		.spi = data_sa->spi,
 		.encryption = (uint16_t)data_sa->encryption,
 		.encryption_key_bits = (uint16_t)data_sa->encryption_key_bits,

@@ -10,13 +10,35 @@
 #define GCKS_MEMBER_H
 
 #include "gcks/kernel_id.h"
+#include "libgsa/gikev2.h"
 #include "libgsa/secret.h"
 
 /* Reqids of memberships; charon counts its own from 1 up. */
 #define GCKS_REQID_BASE 0x47000000u
 #define GCKS_REQID_MASK 0x00ffffffu
 
+/*
+ *   ARRIVED --activation delay--> ACTIVE --newer one active--> RETIRING --deactivation delay--> gone
+ *   inbound only                  + outbound                   inbound only
+ * and gone at the end of its lifetime from everywhere.
+ */
+enum gcks_sa_phase { GCKS_SA_ARRIVED, GCKS_SA_ACTIVE, GCKS_SA_RETIRING };
+
 struct gcks_member_sa {
+	struct gcks_member_sa *next; /* newer */
+	enum gcks_sa_phase phase;
+	uint32_t spi; /* pairwise: prefix of the SPIs, Sender-ID bits zero */
+	uint16_t encryption, encryption_key_bits, integrity, sequence_numbers;
+	bool pairwise;
+	uint8_t sender_id_bits; /* pairwise */
+	struct gsa_secret key;	/* encryption key, then integrity key; pairwise: the TEK */
+	/* monotonic milliseconds; 0: never */
+	int64_t received_at, activate_at, retire_at, expires_at;
+	uint32_t deactivation_delay_s;
+};
+
+/* one SA a membership: goes when `sas` has taken its place */
+struct gcks_old_member_sa {
 	uint32_t spi;
 	uint16_t encryption, encryption_key_bits, integrity, sequence_numbers;
 	struct gsa_secret encryption_key, integrity_key;
@@ -28,12 +50,22 @@ struct gcks_member_route {
 	struct gcks_address gateway;
 	bool ready, told_ready; /* all of its states and policies are acknowledged; what bgpd knows */
 	bool stale;		/* not repeated yet since bgpd connected again */
+	bool has_sender_id;	/* of the gateway in this group */
+	uint32_t sender_id;
+	uint32_t mtu; /* of packets to the prefix that need no fragment; 0: not known */
+};
+
+/* What of a group's traffic may be in clear, while a network is moved site by site. */
+enum gcks_mode {
+	GCKS_MODE_FAIL_CLOSED,	/* nothing */
+	GCKS_MODE_RECEIVE_ONLY, /* takes clear and protected packets, sends clear ones */
+	GCKS_MODE_PASSIVE,	/* takes clear and protected packets, sends protected ones */
 };
 
 struct gcks_membership {
 	struct gcks_membership *next;
 	char *name;
-	char *connection;	     /* swanctl connection, NULL: not configured */
+	char *connection;
 	struct gcks_address gateway; /* local-gateway */
 	uint32_t configured_identifier, learnt_identifier; /* 0: none */
 	struct gcks_prefix *protect;
@@ -43,12 +75,25 @@ struct gcks_membership {
 	uint32_t retry_time_s; /* upper bound of the random delay before registering again */
 	uint32_t reqid;
 
+	enum gcks_mode mode;
+	char **connections; /* swanctl connections to key servers in the order of preference */
+	size_t connection_count;
+	bool gsa_auth; /* opens with GSA_AUTH */
+
 	Gsa__MembershipState state;
+	char *connection_in_use; /* NULL: none */
 	uint16_t notify;
 	char *text; /* why, for show */
 	struct gcks_address key_server;
 	time_t registered_at;
-	struct gcks_member_sa *sa; /* NULL: none received */
+	struct gcks_old_member_sa *sa;
+	struct gcks_member_sa *sas; /* oldest first; NULL: none held */
+	/* pairwise: the one in use (its kernel states live), and all that were given, oldest first */
+	bool has_sender_id;
+	uint32_t sender_id;
+	uint32_t sender_ids[GSA_SENDER_ID_MAX];
+	size_t sender_id_count;
+	uint32_t renew; /* as in Join */
 
 	struct gcks_prefix *exports;
 	size_t export_count;
@@ -98,7 +143,7 @@ const char *gcks_prefix_text(const struct gcks_prefix *prefix, char *buffer, siz
 /* One thing that should be in the kernel; SAs borrow their keys from the membership. */
 struct gcks_desired {
 	struct gcks_kernel_id id;
-	const struct gcks_member_sa *sa; /* kind SA */
+	const struct gcks_old_member_sa *sa; /* kind SA */
 	bool inbound;			 /* kind SA */
 };
 

@@ -26,6 +26,8 @@ const char *gcks_sharing_name(enum gcks_sharing sharing)
 	switch (sharing) {
 	case GCKS_SHARING_GROUP:
 		return "group";
+	case GCKS_SHARING_PAIRWISE:
+		return "pairwise";
 	}
 	return NULL;
 }
@@ -93,7 +95,7 @@ const char *gcks_membership_status_name(const struct gcks_membership *membership
 }
 
 /* Why an inbound state has no replay window: a window over the numbers of many senders would drop all but one of them. */
-const char *gcks_replay_protection_name(const struct gcks_member_sa *sa)
+const char *gcks_replay_protection_name(const struct gcks_old_member_sa *sa)
 {
 	return sa->sequence_numbers == GSA_SN_UNSPECIFIED_32 ? "none (shared by all senders)"
 							     : "none";

@@ -218,6 +218,8 @@ static bool cipher_fits(enum gcks_sharing sharing, enum gcks_cipher cipher)
 	switch (sharing) {
 	case GCKS_SHARING_GROUP:
 		return cipher == GCKS_CIPHER_AES256CBC_SHA256;
+	case GCKS_SHARING_PAIRWISE:
+		return true;
 	}
 	return false;
 }

@@ -200,7 +200,7 @@ static uint32_t installed_count(const char *group, enum gcks_kernel_kind kind)
 struct yang_data *gcks_nb_state_member_leaf(struct nb_cb_get_elem_args *args)
 {
 	const struct gcks_membership *membership = args->list_entry;
-	const struct gcks_member_sa *sa = membership->sa;
+	const struct gcks_old_member_sa *sa = membership->sa;
 	const char *leaf = leaf_of(args);
 
 	if (strmatch(leaf, "group"))
@@ -361,7 +361,7 @@ struct yang_data *gcks_nb_state_sa_leaf(struct nb_cb_get_elem_args *args)
 {
 	const struct gcks_sa *made = made_here(args->list_entry);
 	const struct gcks_membership *membership = args->list_entry;
-	const struct gcks_member_sa *sa;
+	const struct gcks_old_member_sa *sa;
 	const char *leaf = leaf_of(args);
 
 	if (made)

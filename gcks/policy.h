@@ -12,8 +12,15 @@
 
 #include "proto/gsa.pb-c.h"
 
-enum gcks_sharing { GCKS_SHARING_GROUP };
-enum gcks_cipher { GCKS_CIPHER_AES256CBC_SHA256 };
+/* The numbers are those of YANG's enumerations. */
+enum gcks_sharing { GCKS_SHARING_GROUP, GCKS_SHARING_PAIRWISE };
+enum gcks_cipher {
+	GCKS_CIPHER_AES256CBC_SHA256,
+	GCKS_CIPHER_AES128CBC_SHA256,
+	GCKS_CIPHER_AES256GCM16, /* this one and the rest: `pairwise` only */
+	GCKS_CIPHER_AES128GCM16,
+	GCKS_CIPHER_CHACHA20POLY1305,
+};
 
 struct gcks_pattern {
 	struct gcks_pattern *next;
@@ -31,7 +38,24 @@ struct gcks_group {
 	enum gcks_cipher cipher;
 	uint32_t maximum_members;
 	uint32_t registration_hold_time_s;
+
+	/* data keys */
+	uint32_t lifetime_data_s;	      /* hard lifetime of an SA */
+	bool rekey_on_join, rekey_on_leave;
+	uint16_t activation_delay_s;	      /* from delivery to sending with a new SA (GWP_ATD) */
+	uint16_t deactivation_delay_s;	      /* from then to the end of the old SA (GWP_DTD) */
+	uint8_t sender_id_bits;		      /* `pairwise`: 8, 12 or 16 */
+	/* rekeying in band */
+	uint32_t rekey_in_flight;	      /* members told at the same time */
+	uint32_t rekey_missed_maximum;	      /* rekeys in a row that a member may miss; 0: any number */
 };
+
+#define GCKS_LIFETIME_DATA_S	   3600
+#define GCKS_ACTIVATION_DELAY_S	   5
+#define GCKS_DEACTIVATION_DELAY_S  10
+#define GCKS_SENDER_ID_BITS	   16
+#define GCKS_REKEY_IN_FLIGHT	   64
+#define GCKS_REKEY_MISSED_MAXIMUM  3
 
 struct gcks_policy {
 	struct gcks_group *groups;

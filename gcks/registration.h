@@ -17,6 +17,14 @@ struct gcks_address {
 	uint8_t octets[16];
 };
 
+/* Of the group's newest SA to a member */
+enum gcks_delivery {
+	GCKS_DELIVERY_CURRENT,	  /* it holds the newest SA */
+	GCKS_DELIVERY_WAITING,	  /* its turn has not come */
+	GCKS_DELIVERY_IN_FLIGHT,  /* told, no acknowledgement yet */
+	GCKS_DELIVERY_UNANSWERED, /* it did not acknowledge; the next rekey tries again */
+};
+
 struct gcks_registration {
 	struct gcks_registration *next;
 	uint32_t group; /* identifier */
@@ -29,6 +37,13 @@ struct gcks_registration {
 	time_t registered_at; /* wall clock, for show */
 	bool stale;	      /* charon does not hold it; kept until stale_until */
 	int64_t stale_until;  /* monotonic seconds */
+
+	/* what it holds */
+	uint32_t delivered; /* generation of the newest SA that it is known to hold */
+	enum gcks_delivery delivery;
+	uint32_t missed; /* rekeys in a row that it did not acknowledge */
+	uint32_t *sender_ids; /* given since the counter began, oldest first */
+	size_t sender_id_count;
 };
 
 struct gcks_registrations {

@@ -79,7 +79,7 @@ static void add_routes(struct json_object *json, const struct gcks_membership *m
 static struct json_object *member_json(const struct gcks_membership *membership)
 {
 	struct json_object *json = json_object_new_object();
-	const struct gcks_member_sa *sa = membership->sa;
+	const struct gcks_old_member_sa *sa = membership->sa;
 
 	json_object_string_add(json, "group", membership->name);
 	gcks_json_number(json, "identifier", gcks_membership_identifier(membership));
@@ -139,7 +139,7 @@ static void show_prefixes(struct vty *vty, const char *title, const struct gcks_
 
 static void member_sa(struct vty *vty, const struct gcks_membership *membership)
 {
-	const struct gcks_member_sa *sa = membership->sa;
+	const struct gcks_old_member_sa *sa = membership->sa;
 
 	if (!sa) {
 		vty_out(vty, "  %-22s none\n", "SA");

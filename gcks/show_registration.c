@@ -119,7 +119,7 @@ static struct sa_view server_view(const struct gcks_sa *sa)
 
 static struct sa_view member_view(const struct gcks_membership *membership)
 {
-	const struct gcks_member_sa *sa = membership->sa;
+	const struct gcks_old_member_sa *sa = membership->sa;
 
 	return (struct sa_view){
 		.group = membership->name,
