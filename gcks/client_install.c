@@ -116,6 +116,7 @@ static bool send_remove(uint32_t request, const struct gcks_kernel_id *id)
 		sa.spi = id->spi;
 		sa.source = octets(&id->source);
 		sa.destination = octets(&id->destination);
+		sa.reqid = id->reqid;
 		message.body_case = GSA__MESSAGE__BODY_REMOVE_SA;
 		message.remove_sa = &sa;
 	} else {
