@@ -15,6 +15,7 @@ int main(void)
 	srunner_add_suite(runner, idg_suite());
 	srunner_add_suite(runner, policy_suite());
 	srunner_add_suite(runner, key_download_suite());
+	srunner_add_suite(runner, sag_suite());
 	srunner_add_suite(runner, message_suite());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

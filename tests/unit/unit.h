@@ -17,6 +17,7 @@ Suite *key_download_suite(void);
 Suite *keywrap_suite(void);
 Suite *message_suite(void);
 Suite *policy_suite(void);
+Suite *sag_suite(void);
 Suite *secret_suite(void);
 Suite *wire_suite(void);
 
