@@ -6,6 +6,7 @@
 
 #include "lib/northbound_cli.h"
 
+#include "gcks/names.h"
 #include "gcks/northbound.h"
 
 #define IDENTITY_LENGTH_MAX 255
@@ -106,6 +107,15 @@ void gcks_cli_show_leaf(struct vty *vty, const struct lyd_node *dnode, const cha
 		vty_out(vty, " %s %s\n", command, yang_dnode_get_string(dnode, "%s", name));
 }
 
+void gcks_cli_show_flag(struct vty *vty, const struct lyd_node *dnode, const char *name,
+			const char *command, bool show_defaults)
+{
+	bool on = yang_dnode_exists(dnode, name) && yang_dnode_get_bool(dnode, "%s", name);
+
+	if (on || show_defaults)
+		vty_out(vty, " %s%s\n", on ? "" : "no ", command);
+}
+
 void gcks_cli_show_leaf_list(struct vty *vty, const struct lyd_node *dnode, const char *name,
 			     const char *command)
 {
@@ -131,12 +141,14 @@ int gcks_cli_write_block(const struct lyd_node *dnode, void *vty)
 
 static void complete_sharing(vector out, struct cmd_token *token)
 {
-	vector_set(out, XSTRDUP(MTYPE_COMPLETION, "group"));
+	for (int sharing = 0; gcks_sharing_name(sharing); sharing++)
+		vector_set(out, XSTRDUP(MTYPE_COMPLETION, gcks_sharing_name(sharing)));
 }
 
 static void complete_cipher(vector out, struct cmd_token *token)
 {
-	vector_set(out, XSTRDUP(MTYPE_COMPLETION, "aes256cbc-sha256"));
+	for (int cipher = 0; gcks_cipher_name(cipher); cipher++)
+		vector_set(out, XSTRDUP(MTYPE_COMPLETION, gcks_cipher_name(cipher)));
 }
 
 static const struct cmd_variable_handler handlers[] = {

@@ -26,6 +26,7 @@ struct lyd_node;
 
 void gcks_cli_init(void); /* installs everything below */
 void gcks_cli_group_init(void);
+void gcks_cli_group_sa_init(void); /* by gcks_cli_group_init() */
 void gcks_cli_member_init(void);
 void gcks_cli_exec_init(void); /* clear, debug */
 
@@ -58,6 +59,9 @@ int gcks_cli_remove_block(struct vty *vty, const char *list, const char *name);
 const char *gcks_cli_leaf(const struct lyd_node *dnode, const char *name);
 void gcks_cli_show_leaf(struct vty *vty, const struct lyd_node *dnode, const char *name,
 			const char *command, bool show_defaults);
+/* A boolean leaf that is false by default: the command, or `no` of it. */
+void gcks_cli_show_flag(struct vty *vty, const struct lyd_node *dnode, const char *name,
+			const char *command, bool show_defaults);
 void gcks_cli_show_leaf_list(struct vty *vty, const struct lyd_node *dnode, const char *name,
 			     const char *command);
 int gcks_cli_write_block(const struct lyd_node *dnode, void *vty); /* of yang_dnode_iterate() */
@@ -65,6 +69,7 @@ int gcks_cli_write_block(const struct lyd_node *dnode, void *vty); /* of yang_dn
 /* -- cli_show of northbound.c -- */
 
 void gcks_cli_group_show(struct vty *vty, const struct lyd_node *dnode, bool show_defaults);
+void gcks_cli_group_sa_show(struct vty *vty, const struct lyd_node *dnode, bool show_defaults);
 void gcks_cli_member_show(struct vty *vty, const struct lyd_node *dnode, bool show_defaults);
 void gcks_cli_block_end(struct vty *vty, const struct lyd_node *dnode);
 

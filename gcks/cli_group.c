@@ -142,40 +142,6 @@ DEFPY_YANG (gsa_identity,
 	return result;
 }
 
-DEFPY_YANG (gsa_sharing,
-       gsa_sharing_cmd,
-       "[no] sharing ![WORD$sharing]",
-       NO_STR
-       "How the members share the group's SA\n"
-       "group: one SA with one key for all senders\n")
-{
-	if (!no && !strmatch(sharing, "group")) {
-		vty_out(vty, "%% sharing %s is not supported; allowed: group\n", sharing);
-		return CMD_WARNING_CONFIG_FAILED;
-	}
-	nb_cli_enqueue_change(vty, "./sharing", NB_OP_MODIFY, no ? NULL : sharing);
-	return nb_cli_apply_changes(vty, NULL);
-}
-
-DEFPY_YANG (gsa_cipher,
-       gsa_cipher_cmd,
-       "[no] cipher ![WORD$cipher]",
-       NO_STR
-       "Encryption and integrity protection of the group's traffic\n"
-       "aes256cbc-sha256: AES-256 in CBC mode with HMAC-SHA-256\n")
-{
-	if (!no && !strmatch(cipher, "aes256cbc-sha256")) {
-		vty_out(vty,
-			"%% cipher %s cannot be used with sharing group, where all senders have one key: "
-			"counter modes (GCM, CCM, CTR, ChaCha20-Poly1305) would repeat a nonce; "
-			"allowed: aes256cbc-sha256\n",
-			cipher);
-		return CMD_WARNING_CONFIG_FAILED;
-	}
-	nb_cli_enqueue_change(vty, "./cipher", NB_OP_MODIFY, no ? NULL : cipher);
-	return nb_cli_apply_changes(vty, NULL);
-}
-
 DEFPY_YANG (gsa_maximum_members,
        gsa_maximum_members_cmd,
        "[no] maximum-members ![(1-100000)$maximum]",
@@ -202,10 +168,6 @@ DEFPY_YANG (gsa_registration_hold_time,
 
 /* ---- the configuration as text ---- */
 
-/*
- * A block is written as a whole: sharing and cipher always, at their place, since a later
- * version may have another default.
- */
 void gcks_cli_group_show(struct vty *vty, const struct lyd_node *dnode, bool show_defaults)
 {
 	const char *credential = gcks_cli_leaf(dnode, "credential"), *ca = gcks_cli_leaf(dnode, "ca");
@@ -218,8 +180,7 @@ void gcks_cli_group_show(struct vty *vty, const struct lyd_node *dnode, bool sho
 		vty_out(vty, " credential %s\n", credential);
 	gcks_cli_show_leaf_list(vty, dnode, "permit-identity", "permit identity");
 	gcks_cli_show_leaf_list(vty, dnode, "deny-identity", "deny identity");
-	gcks_cli_show_leaf(vty, dnode, "sharing", "sharing", true);
-	gcks_cli_show_leaf(vty, dnode, "cipher", "cipher", true);
+	gcks_cli_group_sa_show(vty, dnode, show_defaults);
 	gcks_cli_show_leaf(vty, dnode, "maximum-members", "maximum-members", show_defaults);
 	gcks_cli_show_leaf(vty, dnode, "registration-hold-time", "registration-hold-time", show_defaults);
 }
@@ -250,8 +211,7 @@ void gcks_cli_group_init(void)
 	install_element(GSA_GROUP_NODE, &no_gsa_credential_cmd);
 	install_element(GSA_GROUP_NODE, &no_gsa_credential_line_cmd);
 	install_element(GSA_GROUP_NODE, &gsa_identity_cmd);
-	install_element(GSA_GROUP_NODE, &gsa_sharing_cmd);
-	install_element(GSA_GROUP_NODE, &gsa_cipher_cmd);
 	install_element(GSA_GROUP_NODE, &gsa_maximum_members_cmd);
 	install_element(GSA_GROUP_NODE, &gsa_registration_hold_time_cmd);
+	gcks_cli_group_sa_init();
 }

@@ -55,16 +55,15 @@ const char *gcks_notify_name(uint16_t notify)
 const char *gcks_transforms_name(uint16_t encryption, uint16_t encryption_key_bits,
 				 uint16_t integrity)
 {
-	static const enum gcks_cipher ciphers[] = { GCKS_CIPHER_AES256CBC_SHA256 };
 	static char numbers[64];
 
-	for (size_t i = 0; i < COUNT(ciphers); i++) {
+	for (int cipher = 0; gcks_cipher_name(cipher); cipher++) {
 		struct gcks_sa sa = {};
 
-		gcks_cipher_transforms(ciphers[i], &sa);
+		gcks_cipher_transforms(cipher, &sa);
 		if (sa.encryption == encryption && sa.integrity == integrity &&
 		    sa.encryption_key_bits == encryption_key_bits)
-			return gcks_cipher_name(ciphers[i]);
+			return gcks_cipher_name(cipher);
 	}
 	snprintf(numbers, sizeof(numbers), "encryption-%u-%u-integrity-%u", encryption,
 		 encryption_key_bits, integrity);

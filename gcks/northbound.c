@@ -15,8 +15,12 @@ _Static_assert(GSA__CREDENTIAL__CREDENTIAL_CERTIFICATE == 1 &&
 _Static_assert(GSA__EXPORT_MODE__EXPORT_NONE == 0 && GSA__EXPORT_MODE__EXPORT_CONNECTED == 1 &&
 		       GSA__EXPORT_MODE__EXPORT_PREFIX_LIST == 2,
 	       "typedef export of frr-gsa.yang");
-_Static_assert(GCKS_SHARING_GROUP == 0 && GCKS_CIPHER_AES256CBC_SHA256 == 0,
-	       "typedefs sharing and cipher of frr-gsa.yang");
+_Static_assert(GCKS_SHARING_GROUP == 0 && GCKS_SHARING_PAIRWISE == 1,
+	       "typedef sharing of frr-gsa.yang");
+_Static_assert(GCKS_CIPHER_AES256CBC_SHA256 == 0 && GCKS_CIPHER_AES128CBC_SHA256 == 1 &&
+		       GCKS_CIPHER_AES256GCM16 == 2 && GCKS_CIPHER_AES128GCM16 == 3 &&
+		       GCKS_CIPHER_CHACHA20POLY1305 == 4,
+	       "typedef cipher of frr-gsa.yang");
 
 int gcks_nb_prepare_text(struct nb_cb_modify_args *args)
 {
@@ -49,6 +53,7 @@ const struct frr_yang_module_info frr_gsa_info = {
 		{ .xpath = "/frr-gsa:gsa/group", .cbs = {
 			.create = gcks_nb_group_create,
 			.destroy = gcks_nb_group_destroy,
+			.pre_validate = gcks_nb_group_pre_validate,
 			.cli_show = gcks_cli_group_show,
 			.cli_show_end = gcks_cli_block_end } },
 		{ .xpath = "/frr-gsa:gsa/group/identifier", .cbs = {
@@ -68,8 +73,25 @@ const struct frr_yang_module_info frr_gsa_info = {
 			.destroy = gcks_nb_group_deny_destroy } },
 		{ .xpath = "/frr-gsa:gsa/group/sharing", .cbs.modify =
 			gcks_nb_group_sharing_modify },
-		{ .xpath = "/frr-gsa:gsa/group/cipher", .cbs.modify =
-			gcks_nb_group_cipher_modify },
+		{ .xpath = "/frr-gsa:gsa/group/cipher", .cbs = {
+			.modify = gcks_nb_group_cipher_modify,
+			.destroy = gcks_nb_group_cipher_destroy } },
+		{ .xpath = "/frr-gsa:gsa/group/lifetime-data", .cbs.modify =
+			gcks_nb_group_lifetime_data_modify },
+		{ .xpath = "/frr-gsa:gsa/group/rekey-on-join", .cbs.modify =
+			gcks_nb_group_rekey_on_join_modify },
+		{ .xpath = "/frr-gsa:gsa/group/rekey-on-leave", .cbs.modify =
+			gcks_nb_group_rekey_on_leave_modify },
+		{ .xpath = "/frr-gsa:gsa/group/activation-delay", .cbs.modify =
+			gcks_nb_group_activation_delay_modify },
+		{ .xpath = "/frr-gsa:gsa/group/deactivation-delay", .cbs.modify =
+			gcks_nb_group_deactivation_delay_modify },
+		{ .xpath = "/frr-gsa:gsa/group/sender-id-bits", .cbs.modify =
+			gcks_nb_group_sender_id_bits_modify },
+		{ .xpath = "/frr-gsa:gsa/group/rekey-in-flight", .cbs.modify =
+			gcks_nb_group_rekey_in_flight_modify },
+		{ .xpath = "/frr-gsa:gsa/group/rekey-missed-maximum", .cbs.modify =
+			gcks_nb_group_rekey_missed_maximum_modify },
 		{ .xpath = "/frr-gsa:gsa/group/maximum-members", .cbs = {
 			.modify = gcks_nb_group_maximum_members_modify,
 			.destroy = gcks_nb_group_maximum_members_destroy } },

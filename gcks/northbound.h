@@ -35,11 +35,32 @@ int gcks_nb_group_permit_create(struct nb_cb_create_args *args);
 int gcks_nb_group_permit_destroy(struct nb_cb_destroy_args *args);
 int gcks_nb_group_deny_create(struct nb_cb_create_args *args);
 int gcks_nb_group_deny_destroy(struct nb_cb_destroy_args *args);
-int gcks_nb_group_sharing_modify(struct nb_cb_modify_args *args);
-int gcks_nb_group_cipher_modify(struct nb_cb_modify_args *args);
 int gcks_nb_group_maximum_members_modify(struct nb_cb_modify_args *args);
 int gcks_nb_group_maximum_members_destroy(struct nb_cb_destroy_args *args);
 int gcks_nb_group_registration_hold_time_modify(struct nb_cb_modify_args *args);
+
+/* -- northbound_group_sa.c: sharing to rekey-missed-maximum -- */
+
+/*
+ * Do the leaves of a group in a candidate fit together, when `leaf` gets `value` (NULL: its
+ * default; leaf NULL: as they are)?  The commands ask before they edit it, as below.
+ */
+bool gcks_nb_check_group_sa(const struct lyd_node *group, const char *leaf, const char *value,
+			    char *error, size_t error_size);
+void gcks_nb_group_sa_defaults(struct gcks_group *group, const struct lyd_node *dnode);
+
+int gcks_nb_group_pre_validate(struct nb_cb_pre_validate_args *args);
+int gcks_nb_group_sharing_modify(struct nb_cb_modify_args *args);
+int gcks_nb_group_cipher_modify(struct nb_cb_modify_args *args);
+int gcks_nb_group_cipher_destroy(struct nb_cb_destroy_args *args);
+int gcks_nb_group_lifetime_data_modify(struct nb_cb_modify_args *args);
+int gcks_nb_group_rekey_on_join_modify(struct nb_cb_modify_args *args);
+int gcks_nb_group_rekey_on_leave_modify(struct nb_cb_modify_args *args);
+int gcks_nb_group_activation_delay_modify(struct nb_cb_modify_args *args);
+int gcks_nb_group_deactivation_delay_modify(struct nb_cb_modify_args *args);
+int gcks_nb_group_sender_id_bits_modify(struct nb_cb_modify_args *args);
+int gcks_nb_group_rekey_in_flight_modify(struct nb_cb_modify_args *args);
+int gcks_nb_group_rekey_missed_maximum_modify(struct nb_cb_modify_args *args);
 
 /* -- northbound_member.c -- */
 

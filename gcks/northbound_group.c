@@ -34,10 +34,9 @@ int gcks_nb_group_create(struct nb_cb_create_args *args)
 		break;
 	case NB_EV_APPLY:
 		/* YANG calls no modify callback for a default */
-		group->sharing = yang_dnode_get_enum(args->dnode, "sharing");
-		group->cipher = yang_dnode_get_enum(args->dnode, "cipher");
 		group->registration_hold_time_s =
 			yang_dnode_get_uint32(args->dnode, "registration-hold-time");
+		gcks_nb_group_sa_defaults(group, args->dnode);
 		nb_running_set_entry(args->dnode, group);
 		break;
 	}
@@ -201,46 +200,6 @@ int gcks_nb_group_deny_create(struct nb_cb_create_args *args)
 int gcks_nb_group_deny_destroy(struct nb_cb_destroy_args *args)
 {
 	return remove_pattern(args, true);
-}
-
-int gcks_nb_group_sharing_modify(struct nb_cb_modify_args *args)
-{
-	if (args->event != NB_EV_APPLY)
-		return NB_OK;
-	group_of(args->dnode)->sharing = yang_dnode_get_enum(args->dnode, NULL);
-	gcks_server_reconsider();
-	return NB_OK;
-}
-
-/* May one key of this cipher be used by all senders of a group? */
-static bool cipher_fits(enum gcks_sharing sharing, enum gcks_cipher cipher)
-{
-	switch (sharing) {
-	case GCKS_SHARING_GROUP:
-		return cipher == GCKS_CIPHER_AES256CBC_SHA256;
-	case GCKS_SHARING_PAIRWISE:
-		return true;
-	}
-	return false;
-}
-
-int gcks_nb_group_cipher_modify(struct nb_cb_modify_args *args)
-{
-	enum gcks_cipher cipher = yang_dnode_get_enum(args->dnode, NULL);
-
-	if (args->event == NB_EV_VALIDATE &&
-	    !cipher_fits(yang_dnode_get_enum(args->dnode, "../sharing"), cipher)) {
-		snprintf(args->errmsg, args->errmsg_len,
-			 "cipher %s cannot be used with sharing %s; allowed: aes256cbc-sha256",
-			 yang_dnode_get_string(args->dnode, NULL),
-			 yang_dnode_get_string(args->dnode, "../sharing"));
-		return NB_ERR_VALIDATION;
-	}
-	if (args->event != NB_EV_APPLY)
-		return NB_OK;
-	group_of(args->dnode)->cipher = cipher;
-	gcks_server_reconsider();
-	return NB_OK;
 }
 
 int gcks_nb_group_maximum_members_modify(struct nb_cb_modify_args *args)

@@ -52,6 +52,12 @@ struct gcks_group *gcks_policy_add(struct gcks_policy *policy, const char *name)
 		return NULL;
 	}
 	group->registration_hold_time_s = REGISTRATION_HOLD_TIME_S;
+	group->lifetime_data_s = GCKS_LIFETIME_DATA_S;
+	group->activation_delay_s = GCKS_ACTIVATION_DELAY_S;
+	group->deactivation_delay_s = GCKS_DEACTIVATION_DELAY_S;
+	group->sender_id_bits = GCKS_SENDER_ID_BITS;
+	group->rekey_in_flight = GCKS_REKEY_IN_FLIGHT;
+	group->rekey_missed_maximum = GCKS_REKEY_MISSED_MAXIMUM;
 	group->next = *link;
 	*link = group;
 	return group;
@@ -121,6 +127,25 @@ void gcks_pattern_remove(struct gcks_pattern **list, const char *text)
 		free(pattern);
 		return;
 	}
+}
+
+/* ---- data keys ---- */
+
+bool gcks_cipher_fits(enum gcks_sharing sharing, enum gcks_cipher cipher)
+{
+	return sharing == GCKS_SHARING_PAIRWISE || cipher == GCKS_CIPHER_AES256CBC_SHA256 ||
+	       cipher == GCKS_CIPHER_AES128CBC_SHA256;
+}
+
+enum gcks_cipher gcks_cipher_default(enum gcks_sharing sharing)
+{
+	return sharing == GCKS_SHARING_PAIRWISE ? GCKS_CIPHER_AES256GCM16
+						: GCKS_CIPHER_AES256CBC_SHA256;
+}
+
+uint32_t gcks_lifetime_data_minimum(uint32_t activation_delay_s, uint32_t deactivation_delay_s)
+{
+	return 2 * (activation_delay_s + deactivation_delay_s) + 1;
 }
 
 /* ---- reasons ---- */

@@ -61,6 +61,16 @@ struct gcks_policy {
 	struct gcks_group *groups;
 };
 
+/* May members that share an SA in this way use the cipher?  One key for many senders and a counter mode repeat nonces. */
+bool gcks_cipher_fits(enum gcks_sharing sharing, enum gcks_cipher cipher);
+/* What is used where none is configured. */
+enum gcks_cipher gcks_cipher_default(enum gcks_sharing sharing);
+/*
+ * Twice the delays, so that there is a time with one SA only between two rekeys: the least lifetime
+ * is one second more.
+ */
+uint32_t gcks_lifetime_data_minimum(uint32_t activation_delay_s, uint32_t deactivation_delay_s);
+
 struct gcks_group *gcks_policy_find(const struct gcks_policy *policy, const char *name);
 struct gcks_group *gcks_policy_find_identifier(const struct gcks_policy *policy, uint32_t identifier);
 /* Create (with the defaults) or return the one that exists.  NULL: no memory. */

@@ -10,8 +10,8 @@
 
 struct cipher {
 	const char *name;
-	uint16_t encryption, encryption_key_bits, integrity, sequence_numbers;
-	size_t key_length; /* octets, encryption and integrity */
+	uint16_t encryption, encryption_key_bits, integrity;
+	size_t key_length; /* octets: encryption key, salt of a counter mode, integrity key */
 };
 
 static const struct cipher ciphers[] = {
@@ -20,8 +20,31 @@ static const struct cipher ciphers[] = {
 		.encryption = GSA_ENCR_AES_CBC,
 		.encryption_key_bits = 256,
 		.integrity = GSA_INTEG_HMAC_SHA2_256_128,
-		.sequence_numbers = GSA_SN_UNSPECIFIED_32,
 		.key_length = 32 + 32,
+	},
+	[GCKS_CIPHER_AES128CBC_SHA256] = {
+		.name = "aes128cbc-sha256",
+		.encryption = GSA_ENCR_AES_CBC,
+		.encryption_key_bits = 128,
+		.integrity = GSA_INTEG_HMAC_SHA2_256_128,
+		.key_length = 16 + 32,
+	},
+	[GCKS_CIPHER_AES256GCM16] = {
+		.name = "aes256gcm16",
+		.encryption = GSA_ENCR_AES_GCM_16,
+		.encryption_key_bits = 256,
+		.key_length = 32 + 4,
+	},
+	[GCKS_CIPHER_AES128GCM16] = {
+		.name = "aes128gcm16",
+		.encryption = GSA_ENCR_AES_GCM_16,
+		.encryption_key_bits = 128,
+		.key_length = 16 + 4,
+	},
+	[GCKS_CIPHER_CHACHA20POLY1305] = {
+		.name = "chacha20poly1305",
+		.encryption = GSA_ENCR_CHACHA20_POLY1305,
+		.key_length = 32 + 4,
 	},
 };
 
@@ -65,6 +88,8 @@ struct gcks_sa *gcks_sa_new(const struct gcks_sa_table *table, const struct gcks
 	sa->generation = current ? current->generation + 1 : 1;
 	sa->created_at = now;
 	gcks_cipher_transforms(group->cipher, sa);
+	sa->sequence_numbers = group->sharing == GCKS_SHARING_PAIRWISE ? GSA_SN_PAIRWISE_32
+								       : GSA_SN_UNSPECIFIED_32;
 	if (random_spi(table, &sa->spi) &&
 	    gsa_secret_random(&sa->key, ciphers[group->cipher].key_length))
 		return sa;
@@ -123,10 +148,9 @@ void gcks_cipher_transforms(enum gcks_cipher cipher, struct gcks_sa *sa)
 	sa->encryption = row->encryption;
 	sa->encryption_key_bits = row->encryption_key_bits;
 	sa->integrity = row->integrity;
-	sa->sequence_numbers = row->sequence_numbers;
 }
 
 const char *gcks_cipher_name(enum gcks_cipher cipher)
 {
-	return ciphers[cipher].name;
+	return (size_t)cipher < sizeof(ciphers) / sizeof(ciphers[0]) ? ciphers[cipher].name : NULL;
 }

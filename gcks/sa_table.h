@@ -39,7 +39,7 @@ void gcks_sa_remove_group(struct gcks_sa_table *table, uint32_t group);
 void gcks_sa_free(struct gcks_sa *sa);
 void gcks_sa_table_clear(struct gcks_sa_table *table);
 
-/* Transform ids of a cipher, and its names in CLI and YANG. */
+/* Transform ids of a cipher, and its name in CLI and YANG (NULL: there is no such cipher). */
 void gcks_cipher_transforms(enum gcks_cipher cipher, struct gcks_sa *sa);
 const char *gcks_cipher_name(enum gcks_cipher cipher);
 
