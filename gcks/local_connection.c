@@ -124,6 +124,13 @@ static void write_queue(struct event *event)
 		gcks_connection_lost(connection, connection->failed);
 		return;
 	}
+	/* store before publish: one sync for everything that was decided since the last one */
+	if (!gcks_store_sync(gcksd.store)) {
+		zlog_err("GSA: nothing is told to %s: %s", gcks_role_names[connection->role],
+			 gcks_store_error(gcksd.store));
+		gcks_connection_lost(connection, "what it is to be told is not stored");
+		return;
+	}
 	while ((stream = stream_fifo_head(connection->queue))) {
 		if (send(connection->fd, STREAM_DATA(stream), stream_get_endp(stream),
 			 MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {

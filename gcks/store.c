@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * SQLite behind the store: write-ahead log, fsync at every commit, and an exclusive lock for as
- * long as the store is open, so that two gcksd never share one.
+ * SQLite behind the store: write-ahead log, synced before anything is published, and an exclusive
+ * lock for as long as the store is open, so that two gcksd never share one.
  *
  *   application_id, user_version   whose file this is, and the version of its tables
  *   key_check                      a wrapped constant: is this the right key file?
@@ -24,6 +24,8 @@ struct gcks_store {
 	sqlite3 *database;
 	sqlite3_stmt *changes[GCKS_STORE_CHANGE_KINDS], *begin, *commit, *rollback;
 	struct gsa_secret key;
+	bool unsynced;	  /* committed, but perhaps not on the disk */
+	bool sync_failed; /* the kernel may have given up what was to be written */
 	char *path, *key_file;
 	char error[512];
 };
@@ -221,7 +223,8 @@ static bool use_log(struct gcks_store *store)
 	else if (strcmp((const char *)sqlite3_column_text(statement, 0), "wal") != 0)
 		ok = fail(store, "its file system does not allow a write-ahead log");
 	sqlite3_finalize(statement);
-	return ok && execute(store, "cannot be set up", "PRAGMA synchronous = FULL");
+	/* gcks_store_sync() syncs the log, SQLite before and after it empties it */
+	return ok && execute(store, "cannot be set up", "PRAGMA synchronous = NORMAL");
 }
 
 static bool prepare(struct gcks_store *store, const char *text, sqlite3_stmt **statement)
@@ -391,10 +394,50 @@ bool gcks_store_commit(struct gcks_store *store, const struct gcks_change *chang
 	for (size_t i = 0; i < count && ok; i++)
 		ok = apply(store, &changes[i]);
 	ok = ok && run(store, store->commit);
+	store->unsynced |= ok;
 	/* a failure of disk or memory may have ended the transaction already */
 	if (!ok && !sqlite3_get_autocommit(store->database)) {
 		sqlite3_step(store->rollback);
 		sqlite3_reset(store->rollback);
 	}
+	return ok;
+}
+
+/* ---- syncing ---- */
+
+static bool sync_log(struct gcks_store *store)
+{
+	sqlite3_file *log = NULL;
+
+	if (sqlite3_file_control(store->database, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) !=
+		    SQLITE_OK ||
+	    !log || !log->pMethods)
+		return fail(store, "its write-ahead log is not open");
+	if (log->pMethods->xSync(log, SQLITE_SYNC_NORMAL) == SQLITE_OK)
+		return true;
+	return fail(store, "its write-ahead log cannot be synced: %s%s", strerror(errno),
+		    advice(SQLITE_IOERR));
+}
+
+/*
+ * After a failure the kernel reports success for pages that it never wrote (fsync(2)): only what
+ * is written again counts, so the log goes into the database.
+ */
+static bool write_again(struct gcks_store *store)
+{
+	return sqlite3_wal_checkpoint_v2(store->database, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL,
+					 NULL) == SQLITE_OK ||
+	       database_failed(store, "its write-ahead log cannot be written out");
+}
+
+bool gcks_store_sync(struct gcks_store *store)
+{
+	bool ok;
+
+	if (!store->unsynced)
+		return true;
+	ok = store->sync_failed ? write_again(store) : sync_log(store);
+	store->sync_failed = !ok;
+	store->unsynced = !ok;
 	return ok;
 }

@@ -2,7 +2,8 @@
 /*
  * The store: what has to survive gcksd.  A few calls, so that another back end (a
  * consensus store) can stand behind them.  Keys are wrapped (RFC 5649) under the key file before they
- * get here.  Every commit is one durable transaction.
+ * get here.  Every commit is one transaction.  It is durable when gcks_store_sync() says so:
+ * one sync for all registrations that came together.
  */
 #ifndef GCKS_STORE_H
 #define GCKS_STORE_H
@@ -50,8 +51,17 @@ struct gcks_change {
 	};
 };
 
-/* False: nothing of the batch is stored; gcks_store_error() says why. */
+/*
+ * False: nothing of the batch is stored; gcks_store_error() says why.  What was committed survives
+ * the end of gcksd, but not yet that of the machine.
+ */
 bool gcks_store_commit(struct gcks_store *store, const struct gcks_change *changes, size_t count);
+/*
+ * All that was committed is on the disk: called before anything leaves gcksd, so that nothing is
+ * published that is not stored.  Does nothing when nothing was committed since.  False: it may not
+ * be; gcks_store_error() says why, and the next call tries again.
+ */
+bool gcks_store_sync(struct gcks_store *store);
 const char *gcks_store_error(const struct gcks_store *store);
 
 #endif

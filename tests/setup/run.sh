@@ -34,6 +34,9 @@ bench() {
 		strongswan_stock_step
 		LAB_MEMORY=4096 in_guest "$LAB_LOGS/mesh" "$LAB_TREE/tests/bench/mesh.py" "$@"
 		;;
-	*) die "no bench '$name': there are reflect and mesh" ;;
+	registrations)
+		python3 "$LAB_TREE/tests/bench/registrations.py" "$@"
+		;;
+	*) die "no bench '$name': there are reflect, mesh and registrations" ;;
 	esac
 }

@@ -25,6 +25,7 @@ Suite *planner_random_suite(void);
 Suite *registration_suite(void);
 Suite *sa_table_suite(void);
 Suite *store_suite(void);
+Suite *store_sync_suite(void);
 
 /* From text; what is wrong ends the test. */
 struct gcks_address address_of(const char *text);

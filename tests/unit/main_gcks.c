@@ -14,6 +14,7 @@ int main(void)
 	srunner_add_suite(runner, planner_suite());
 	srunner_add_suite(runner, planner_random_suite());
 	srunner_add_suite(runner, store_suite());
+	srunner_add_suite(runner, store_sync_suite());
 	srunner_add_suite(runner, gcks_memory_suite());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

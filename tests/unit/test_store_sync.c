@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* When the store is on the disk: one sync for many commits, and a failed one is never a success. */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "gcks/store.h"
+#include "tests/unit/gcks_unit.h"
+
+static unsigned int syncs;
+static bool disk_fails;
+static char folder[256], path[288], key_file[288];
+
+/* In the place of libc's, also for SQLite. */
+static int synced(int fd, long call)
+{
+	syncs++;
+	if (!disk_fails)
+		return (int)syscall(call, fd);
+	errno = EIO;
+	return -1;
+}
+
+int fsync(int fd)
+{
+	return synced(fd, SYS_fsync);
+}
+
+int fdatasync(int fd)
+{
+	return synced(fd, SYS_fdatasync);
+}
+
+static void make_folder(void)
+{
+	const char *temporary = getenv("TMPDIR");
+
+	disk_fails = false;
+	snprintf(folder, sizeof(folder), "%s/gcks-sync-XXXXXX", temporary ? temporary : P_tmpdir);
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/gcksd.db", folder);
+	snprintf(key_file, sizeof(key_file), "%s/gcksd.key", folder);
+}
+
+static int remove_one(const char *name, const struct stat *status, int kind, struct FTW *at)
+{
+	return remove(name);
+}
+
+static void remove_folder(void)
+{
+	nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static struct gcks_store *must_open(void)
+{
+	char error[512] = "";
+	struct gcks_store *store = gcks_store_open(path, key_file, error, sizeof(error));
+
+	ck_assert_msg(store != NULL, "%s", error);
+	return store;
+}
+
+static void commit(struct gcks_store *store, uint32_t number)
+{
+	struct gcks_kernel_id id = { .kind = GCKS_KERNEL_POLICY, .priority = number };
+	struct gcks_change change = { GCKS_PUT_KERNEL_ID, { .kernel_id = &id } };
+
+	ck_assert_msg(gcks_store_commit(store, &change, 1), "%s", gcks_store_error(store));
+}
+
+static int rows(void)
+{
+	sqlite3 *database;
+	sqlite3_stmt *statement;
+	int count;
+
+	ck_assert_int_eq(sqlite3_open(path, &database), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_prepare_v2(database, "SELECT count(*) FROM kernel_id", -1,
+					    &statement, NULL),
+			 SQLITE_OK);
+	ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
+	count = sqlite3_column_int(statement, 0);
+	sqlite3_finalize(statement);
+	sqlite3_close(database);
+	return count;
+}
+
+START_TEST(one_sync_for_many)
+{
+	struct gcks_store *store = must_open();
+
+	commit(store, 0);
+	ck_assert(gcks_store_sync(store));
+	for (uint32_t round = 1; round <= 3; round++) {
+		unsigned int before = syncs;
+
+		for (uint32_t i = 0; i < 20; i++)
+			commit(store, round * 20 + i);
+		ck_assert_uint_eq(syncs, before);
+		ck_assert(gcks_store_sync(store));
+		ck_assert_uint_eq(syncs, before + 1);
+		/* nothing new: nothing to do */
+		ck_assert(gcks_store_sync(store));
+		ck_assert_uint_eq(syncs, before + 1);
+	}
+	gcks_store_close(store);
+	ck_assert_int_eq(rows(), 61);
+}
+END_TEST
+
+START_TEST(failed_sync)
+{
+	struct gcks_store *store = must_open();
+
+	commit(store, 1);
+	disk_fails = true;
+	for (int i = 0; i < 3; i++) {
+		ck_assert(!gcks_store_sync(store));
+		ck_assert_msg(strstr(gcks_store_error(store), path) != NULL, "%s",
+			      gcks_store_error(store));
+	}
+	commit(store, 2);
+	ck_assert(!gcks_store_sync(store));
+	disk_fails = false;
+	/* what the kernel may have given up is written again, into the database itself */
+	ck_assert_msg(gcks_store_sync(store), "%s", gcks_store_error(store));
+	{
+		char log[320];
+		struct stat status;
+
+		snprintf(log, sizeof(log), "%s-wal", path);
+		ck_assert_int_eq(stat(log, &status), 0);
+		ck_assert_int_eq(status.st_size, 0);
+	}
+	commit(store, 3);
+	ck_assert_msg(gcks_store_sync(store), "%s", gcks_store_error(store));
+	gcks_store_close(store);
+	ck_assert_int_eq(rows(), 3);
+}
+END_TEST
+
+Suite *store_sync_suite(void)
+{
+	Suite *suite = suite_create("store_sync");
+	TCase *tests = tcase_create("store_sync");
+
+	tcase_add_checked_fixture(tests, make_folder, remove_folder);
+	tcase_add_test(tests, one_sync_for_many);
+	tcase_add_test(tests, failed_sync);
+	suite_add_tcase(suite, tests);
+	return suite;
+}
