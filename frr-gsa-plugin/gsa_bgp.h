@@ -12,7 +12,7 @@
  *   gsa_export.c      prefixes that this node announces into its groups
  *   gsa_link.c        the socket to gcksd: connection, queue, resynchronisation
  *   gsa_message.c     the messages on it, in both directions
- *   gsa_config.c      configuration commands; gsa_show.c: show commands
+ *   gsa_config.c      configuration commands; gsa_show.c, gsa_show_routes.c: show commands
  *
  * Everything runs in bgpd's main thread.
  */
@@ -97,7 +97,7 @@ void gsa_attribute_init(void);
 enum gsa_export_mode { GSA_EXPORT_NONE, GSA_EXPORT_CONNECTED, GSA_EXPORT_PREFIX_LIST };
 
 PREDECL_RBTREE_UNIQ(gsa_groups);
-PREDECL_DLIST(gsa_members);
+PREDECL_RBTREE_UNIQ(gsa_members);
 
 struct gsa_group {
 	struct gsa_groups_item item;
@@ -118,12 +118,16 @@ struct gsa_member {
 	struct gsa_members_item item;
 	char *identity;
 	struct ipaddr gateway;
+	uint32_t *sender_ids; /* under which its routes may come; none: without one */
+	size_t sender_id_count;
 	bool stale;
 };
 
 int gsa_group_cmp(const struct gsa_group *a, const struct gsa_group *b);
 DECLARE_RBTREE_UNIQ(gsa_groups, struct gsa_group, item, gsa_group_cmp);
-DECLARE_DLIST(gsa_members, struct gsa_member, item);
+/* by gateway, then identity: several identities may have registered from one address */
+int gsa_member_cmp(const struct gsa_member *a, const struct gsa_member *b);
+DECLARE_RBTREE_UNIQ(gsa_members, struct gsa_member, item, gsa_member_cmp);
 extern struct gsa_groups_head gsa_groups[1];
 extern unsigned int gsa_joined_count;
 
@@ -137,8 +141,13 @@ const char *gsa_group_label(uint32_t identifier, char *buffer, size_t size);
 /* `update` is adopted: its strings now belong to the table. */
 void gsa_group_set(struct gsa_group *update);
 void gsa_group_remove(uint32_t identifier);
-void gsa_member_set(uint32_t group, const char *identity, const struct ipaddr *gateway);
+void gsa_member_set(uint32_t group, const char *identity, const struct ipaddr *gateway,
+		    const uint32_t *sender_ids, size_t sender_id_count);
 void gsa_member_remove(uint32_t group, const char *identity, const struct ipaddr *gateway);
+/* The group's members at the address, one after the other; the first behind NULL. */
+const struct gsa_member *gsa_member_at(const struct gsa_group *group,
+				       const struct ipaddr *gateway,
+				       const struct gsa_member *previous);
 /* A connection began: mark everything; it ended its repetition: drop what is marked. */
 void gsa_groups_mark_stale(void);
 void gsa_groups_sweep(void);
@@ -173,7 +182,7 @@ struct gsa_peer {
 	char **configured; /* names or numbers, `neighbor X gsa group` */
 	size_t configured_count;
 	const struct gsa_class *class;
-	bool changed; /* membership changed, routes not looked at yet */
+	bool changed; /* membership or Sender-IDs changed, routes not looked at yet */
 	/* last refusal in the log, to say each reason once in a while */
 	const char *refused_reason;
 	time_t refused_time;
@@ -189,6 +198,8 @@ bool gsa_class_has(const struct gsa_class *class, uint32_t group);
 bool gsa_peer_address(const struct peer *peer, struct ipaddr *address);
 /* Something that membership depends on has changed: work it out soon. */
 void gsa_peers_schedule(void);
+/* What the routes of the peers at this address may carry has changed: look at them soon. */
+void gsa_peers_reconsider(const struct ipaddr *address);
 /* Look at every tagged path of the instance again. */
 void gsa_instance_reconsider(struct gsa_instance *instance);
 void gsa_peer_init(void);
@@ -229,13 +240,20 @@ extern struct gsa_conflicts_head gsa_conflicts[1];
 
 PREDECL_HASH(gsa_imports);
 
+/* From where a prefix of a joined group is reached. */
+struct gsa_origin {
+	struct gsa_gateway gateway;
+	bool has_sender_id; /* in the group */
+	uint32_t sender_id;
+};
+
 /* A prefix of a joined group. */
 struct gsa_import {
 	struct gsa_imports_item item;
 	uint32_t group;
 	struct prefix prefix;
-	bool reported; /* gcksd should protect it, through `gateway` */
-	struct gsa_gateway gateway;
+	bool reported; /* gcksd should protect it, through `origin` */
+	struct gsa_origin origin;
 	bool ready; /* gcksd does protect it, through `ready_gateway` */
 	struct ipaddr ready_gateway;
 };
@@ -264,7 +282,7 @@ PREDECL_HASH(gsa_exports);
 struct gsa_export {
 	struct gsa_exports_item item;
 	struct prefix prefix;
-	struct gsa_group_attr tag; /* groups and gateway */
+	struct gsa_group_attr tag; /* groups, gateway, Sender-IDs */
 	struct ipaddr next_hop;
 	uint8_t attribute_type; /* with which it is originated */
 };
@@ -312,7 +330,12 @@ void gsa_link_start(struct event_loop *loop);
 void gsa_link_stop(void);
 
 /* ---- commands ---- */
+#define GSA_SHOW_STR SHOW_STR BGP_STR "Security groups (group security association)\n"
 void gsa_config_init(void);
 void gsa_show_init(void);
+void gsa_show_routes_init(void);
+/* Left out when there is none. */
+struct json_object;
+void gsa_json_add_address(struct json_object *json, const char *key, const struct ipaddr *address);
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * Which paths may be used.  A path without the group attribute is none of our business.
  *
- *   reflected group   the peer belongs to it, and the route's gateway is that peer
+ *   reflected group   the peer belongs to it, the route's gateway is that peer, and the
+ *                     Sender-ID is one that the member was given
  *   joined group      the peer belongs to it (key server, or configured), the route names a
  *                     gateway, and gcksd says that traffic to it is protected
  *   own export        always
@@ -21,6 +22,12 @@ static const char refused_malformed[] = "malformed group attribute";
 static const char refused_origin[] = "originated here, but not exported into a group";
 static const char refused_membership[] = "the peer is not a member of the route's groups";
 static const char refused_gateway[] = "the route's gateway is not the peer that announced it";
+static const char refused_sender_id[] =
+	"the route's Sender-ID is not one that the member was given";
+static const char refused_no_sender_id[] =
+	"the route carries no Sender-ID, and the group's members have one";
+static const char refused_needless_sender_id[] =
+	"the route carries a Sender-ID, and the member was given none";
 static const char refused_no_gateway[] = "the route names no gateway";
 static const char refused_not_ready[] = "waits for gcksd to protect its traffic";
 
@@ -36,6 +43,43 @@ uint32_t gsa_conflict_hash(const struct gsa_conflict *conflict)
 	return prefix_hash_key(&conflict->prefix);
 }
 
+/* Does `member` say so of its routes?  NULL: it does. */
+static const char *sender_id_refused(const struct gsa_member *member, const uint32_t *sender_id)
+{
+	if (!sender_id)
+		return member->sender_id_count ? refused_no_sender_id : NULL;
+	if (!member->sender_id_count)
+		return refused_needless_sender_id;
+	for (size_t i = 0; i < member->sender_id_count; i++)
+		if (member->sender_ids[i] == *sender_id)
+			return NULL;
+	return refused_sender_id;
+}
+
+/*
+ * Whose Sender-ID it is was decided by the key server that gave it.  A peer that is a member
+ * by configuration alone was given none: it is trusted as the configuration trusts it.
+ */
+static const char *sender_refused(const struct ipaddr *peer, const struct gsa_group_attr *tag,
+				  uint32_t identifier)
+{
+	const struct gsa_group *group = gsa_group_find(identifier);
+	const struct gsa_member *member = NULL;
+	const char *reason = NULL;
+	uint32_t sender_id;
+	bool carried;
+
+	if (!group)
+		return NULL;
+	carried = gsa_group_attr_sender_id(tag, identifier, &sender_id);
+	while ((member = gsa_member_at(group, peer, member))) {
+		reason = sender_id_refused(member, carried ? &sender_id : NULL);
+		if (!reason)
+			return NULL;
+	}
+	return reason;
+}
+
 /* NULL: accepted into this group. */
 static const char *group_refused(const struct gsa_class *class, const struct ipaddr *peer,
 				 const struct gsa_group_attr *tag, uint32_t group)
@@ -44,11 +88,11 @@ static const char *group_refused(const struct gsa_class *class, const struct ipa
 
 	if (!gsa_class_has(class, group))
 		return refused_membership;
-	if (!gsa_gateway_address(&tag->gateway, &gateway))
-		return gsa_group_reflects(group) ? NULL : refused_no_gateway;
-	if (gsa_group_reflects(group) && !ipaddr_is_same(&gateway, peer))
+	if (!gsa_group_reflects(group))
+		return gsa_gateway_address(&tag->gateway, &gateway) ? NULL : refused_no_gateway;
+	if (gsa_gateway_address(&tag->gateway, &gateway) && !ipaddr_is_same(&gateway, peer))
 		return refused_gateway;
-	return NULL;
+	return sender_refused(peer, tag, group);
 }
 
 size_t gsa_accepted_groups(const struct gsa_instance *instance, const struct bgp_path_info *pi,

@@ -128,8 +128,6 @@ static void withdraw(struct bgp *bgp, const struct prefix *prefix)
 static void gateway_of(const struct gsa_group *group, struct gsa_gateway *gateway)
 {
 	memset(gateway, 0, sizeof(*gateway));
-	gateway->has_sender_id = group->has_sender_id;
-	gateway->sender_id = group->has_sender_id ? group->sender_id : 0;
 	if (group->local_gateway.ipa_type == IPADDR_V4) {
 		gateway->family = AF_INET;
 		gateway->ipv4 = group->local_gateway.ipaddr_v4;
@@ -154,7 +152,7 @@ static uint32_t wanted_hash(const struct wanted *wanted)
 }
 DECLARE_HASH(wanted, struct wanted, item, wanted_cmp, wanted_hash);
 
-/* Groups are visited in ascending order, so that the list stays ascending. */
+/* Groups are visited in ascending order, so that the lists stay ascending. */
 static void want(struct wanted_head *all, const struct gsa_group *group,
 		 const struct prefix *prefix)
 {
@@ -181,6 +179,9 @@ static void want(struct wanted_head *all, const struct gsa_group *group,
 		return;
 	}
 	tag->groups[tag->group_count++] = group->identifier;
+	if (group->has_sender_id)
+		tag->sender_ids[tag->sender_id_count++] =
+			(struct gsa_group_sender_id){ group->identifier, group->sender_id };
 }
 
 static bool holds(const struct prefix *prefix, const struct ipaddr *address)
@@ -285,8 +286,9 @@ static bool same_tag(const struct gsa_export *a, const struct gsa_export *b)
 	       memcmp(a->tag.groups, b->tag.groups,
 		      a->tag.group_count * sizeof(a->tag.groups[0])) == 0 &&
 	       gsa_gateway_same_address(&a->tag.gateway, &b->tag.gateway) &&
-	       a->tag.gateway.has_sender_id == b->tag.gateway.has_sender_id &&
-	       a->tag.gateway.sender_id == b->tag.gateway.sender_id;
+	       a->tag.sender_id_count == b->tag.sender_id_count &&
+	       memcmp(a->tag.sender_ids, b->tag.sender_ids,
+		      a->tag.sender_id_count * sizeof(a->tag.sender_ids[0])) == 0;
 }
 
 /* Tell gcksd which groups `export` left (not in `now`) or entered (not in `before`). */

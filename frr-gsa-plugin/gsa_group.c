@@ -13,6 +13,11 @@ int gsa_group_cmp(const struct gsa_group *a, const struct gsa_group *b)
 	return numcmp(a->identifier, b->identifier);
 }
 
+int gsa_member_cmp(const struct gsa_member *a, const struct gsa_member *b)
+{
+	return ipaddr_cmp(&a->gateway, &b->gateway) ?: strcmp(a->identity, b->identity);
+}
+
 struct gsa_group *gsa_group_find(uint32_t identifier)
 {
 	struct gsa_group key = { .identifier = identifier };
@@ -69,6 +74,7 @@ bool gsa_group_reflects(uint32_t identifier)
 static void member_free(struct gsa_member *member)
 {
 	XFREE(MTYPE_TMP, member->identity);
+	XFREE(MTYPE_TMP, member->sender_ids);
 	XFREE(MTYPE_GSA_MEMBER, member);
 }
 
@@ -161,16 +167,41 @@ void gsa_group_remove(uint32_t identifier)
 static struct gsa_member *member_find(struct gsa_group *group, const char *identity,
 				      const struct ipaddr *gateway)
 {
-	struct gsa_member *member;
+	struct gsa_member key = { .identity = (char *)identity, .gateway = *gateway };
 
-	frr_each (gsa_members, group->members, member)
-		if (ipaddr_is_same(&member->gateway, gateway) &&
-		    strcmp(member->identity, identity) == 0)
-			return member;
-	return NULL;
+	return gsa_members_find(group->members, &key);
 }
 
-void gsa_member_set(uint32_t identifier, const char *identity, const struct ipaddr *gateway)
+const struct gsa_member *gsa_member_at(const struct gsa_group *group,
+				       const struct ipaddr *gateway,
+				       const struct gsa_member *previous)
+{
+	struct gsa_member first = { .identity = (char *)"", .gateway = *gateway };
+	const struct gsa_member *member =
+		previous ? gsa_members_const_next(group->members, previous)
+			 : gsa_members_const_find_gteq(group->members, &first);
+
+	return member && ipaddr_is_same(&member->gateway, gateway) ? member : NULL;
+}
+
+static bool set_sender_ids(struct gsa_member *member, const uint32_t *sender_ids, size_t count)
+{
+	size_t size = count * sizeof(*sender_ids);
+
+	if (member->sender_id_count == count &&
+	    (!count || memcmp(member->sender_ids, sender_ids, size) == 0))
+		return false;
+	XFREE(MTYPE_TMP, member->sender_ids);
+	if (count) {
+		member->sender_ids = XMALLOC(MTYPE_TMP, size);
+		memcpy(member->sender_ids, sender_ids, size);
+	}
+	member->sender_id_count = count;
+	return true;
+}
+
+void gsa_member_set(uint32_t identifier, const char *identity, const struct ipaddr *gateway,
+		    const uint32_t *sender_ids, size_t sender_id_count)
 {
 	struct gsa_group *group = gsa_group_find(identifier);
 	struct gsa_member *member;
@@ -183,14 +214,17 @@ void gsa_member_set(uint32_t identifier, const char *identity, const struct ipad
 	member = member_find(group, identity, gateway);
 	if (member) {
 		member->stale = false;
+		if (set_sender_ids(member, sender_ids, sender_id_count))
+			gsa_peers_reconsider(gateway);
 		return;
 	}
 	member = XCALLOC(MTYPE_GSA_MEMBER, sizeof(*member));
 	member->identity = XSTRDUP(MTYPE_TMP, identity);
 	member->gateway = *gateway;
-	gsa_members_add_tail(group->members, member);
+	set_sender_ids(member, sender_ids, sender_id_count);
+	gsa_members_add(group->members, member);
 	gsa_debug_log("group %s: member %s at %pIA", group->name, identity, gateway);
-	gsa_peers_schedule();
+	gsa_peers_reconsider(gateway);
 }
 
 void gsa_member_remove(uint32_t identifier, const char *identity, const struct ipaddr *gateway)
@@ -203,7 +237,7 @@ void gsa_member_remove(uint32_t identifier, const char *identity, const struct i
 	gsa_debug_log("group %s: member %s at %pIA is gone", group->name, identity, gateway);
 	gsa_members_del(group->members, member);
 	member_free(member);
-	gsa_peers_schedule();
+	gsa_peers_reconsider(gateway);
 }
 
 void gsa_groups_mark_stale(void)
@@ -229,6 +263,7 @@ void gsa_groups_sweep(void)
 				continue;
 			zlog_info("GSA: group %s: member %s at %pIA is no longer registered",
 				  group->name, member->identity, &member->gateway);
+			gsa_peers_reconsider(&member->gateway);
 			gsa_members_del(group->members, member);
 			member_free(member);
 		}

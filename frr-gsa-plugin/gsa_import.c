@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Prefixes of joined groups.  The best candidate among the paths names the gateway, gcksd is
- * told, and the path is used once gcksd has the SA and the policies in place.  While gcksd moves a
+ * Prefixes of joined groups.  The best candidate among the paths names the gateway and its
+ * Sender-ID, gcksd is told, and the path is used once gcksd has the SA and the policies in place.  While gcksd moves a
  * prefix to another gateway the path through the old one stays in use.
  *
  *   paths of the prefix --> import (group, prefix, gateway) --Route--> gcksd
@@ -53,7 +53,7 @@ bool gsa_import_is_ready(uint32_t group, const struct prefix *prefix,
 
 /* Would the path be used for this group if its traffic were protected? */
 static bool candidate(const struct gsa_instance *instance, struct bgp_path_info *pi,
-		      uint32_t group, struct gsa_gateway *gateway)
+		      uint32_t group, struct gsa_origin *origin)
 {
 	uint32_t groups[GSA_ATTR_GROUPS_MAX];
 	const struct gsa_group_attr *tag;
@@ -68,7 +68,8 @@ static bool candidate(const struct gsa_instance *instance, struct bgp_path_info 
 	    gsa_tag(instance, pi->attr, &tag) != GSA_TAG_OK ||
 	    tag->gateway.family == AF_UNSPEC || !gsa_group_attr_has(tag, group))
 		return false;
-	*gateway = tag->gateway;
+	origin->gateway = tag->gateway;
+	origin->has_sender_id = gsa_group_attr_sender_id(tag, group, &origin->sender_id);
 	count = gsa_accepted_groups(instance, pi, tag, groups, &reason);
 	for (size_t i = 0; i < count; i++)
 		if (groups[i] == group)
@@ -77,12 +78,12 @@ static bool candidate(const struct gsa_instance *instance, struct bgp_path_info 
 }
 
 static bool best_candidate(const struct gsa_instance *instance, afi_t afi, safi_t safi,
-			   struct bgp_dest *dest, uint32_t group, struct gsa_gateway *gateway)
+			   struct bgp_dest *dest, uint32_t group, struct gsa_origin *origin)
 {
 	enum bgp_path_selection_reason reason;
 	struct bgp_path_info *pi, *best = NULL;
 	char text[PREFIX2STR_BUFFER] = "";
-	struct gsa_gateway found;
+	struct gsa_origin found;
 
 	for (pi = bgp_dest_get_bgp_path_info(dest); pi; pi = pi->next) {
 		if (!candidate(instance, pi, group, &found))
@@ -91,15 +92,16 @@ static bool best_candidate(const struct gsa_instance *instance, afi_t afi, safi_
 							 &reason) != -1)
 			continue;
 		best = pi;
-		*gateway = found;
+		*origin = found;
 	}
 	return best != NULL;
 }
 
-static bool same_gateway(const struct gsa_gateway *a, const struct gsa_gateway *b)
+static bool same_origin(const struct gsa_origin *a, const struct gsa_origin *b)
 {
-	return gsa_gateway_same_address(a, b) && a->has_sender_id == b->has_sender_id &&
-	       a->sender_id == b->sender_id;
+	return gsa_gateway_same_address(&a->gateway, &b->gateway) &&
+	       a->has_sender_id == b->has_sender_id &&
+	       (!a->has_sender_id || a->sender_id == b->sender_id);
 }
 
 static void import_delete(struct gsa_import *import)
@@ -120,14 +122,14 @@ static void update_group(struct gsa_instance *instance, afi_t afi, safi_t safi,
 {
 	const struct prefix *prefix = bgp_dest_get_prefix(dest);
 	struct gsa_import *import = import_find(group, prefix);
-	struct gsa_gateway gateway;
+	struct gsa_origin origin;
 
-	if (!best_candidate(instance, afi, safi, dest, group, &gateway)) {
+	if (!best_candidate(instance, afi, safi, dest, group, &origin)) {
 		if (import)
 			withdraw(import);
 		return;
 	}
-	if (import && import->reported && same_gateway(&import->gateway, &gateway))
+	if (import && import->reported && same_origin(&import->origin, &origin))
 		return;
 	if (!import) {
 		import = XCALLOC(MTYPE_GSA_IMPORT, sizeof(*import));
@@ -135,7 +137,7 @@ static void update_group(struct gsa_instance *instance, afi_t afi, safi_t safi,
 		import->prefix = *prefix;
 		gsa_imports_add(gsa_imports, import);
 	}
-	import->gateway = gateway;
+	import->origin = origin;
 	import->reported = true;
 	gsa_send_route(import, false);
 }

@@ -60,12 +60,13 @@ void gsa_send_route(const struct gsa_import *import, bool withdrawn)
 	route.group = import->group;
 	route.prefix = &prefix;
 	route.withdrawn = withdrawn;
-	if (gsa_gateway_address(&import->gateway, &gateway)) {
+	if (gsa_gateway_address(&import->origin.gateway, &gateway)) {
 		route.gateway.data = (uint8_t *)&gateway.ip;
 		route.gateway.len = IPADDRSZ(&gateway);
 	}
-	route.has_sender_id = import->gateway.has_sender_id;
-	route.sender_id = import->gateway.sender_id;
+	route.has_sender_id = import->origin.has_sender_id;
+	if (route.has_sender_id)
+		route.sender_id = import->origin.sender_id;
 	message.body_case = GSA__MESSAGE__BODY_ROUTE;
 	message.route = &route;
 	gsa_debug_log("to gcksd: group %u: %pFX through %pIA%s", import->group, &import->prefix,
@@ -173,7 +174,7 @@ static const char *got_group(const Gsa__Group *group)
 	update.joined = group->joined;
 	update.registered = group->registered;
 	update.has_sender_id = group->has_sender_id;
-	update.sender_id = group->sender_id;
+	update.sender_id = group->has_sender_id ? group->sender_id : 0;
 	update.export_mode = modes[group->export_mode];
 	update.export_prefix_list = XSTRDUP(MTYPE_TMP, group->export_prefix_list);
 	gsa_group_set(&update);
@@ -186,7 +187,8 @@ static const char *got_member(const Gsa__Member *member)
 
 	if (!get_address(&member->gateway, &gateway))
 		return "Member: gateway is not an address";
-	gsa_member_set(member->group, member->identity, &gateway);
+	gsa_member_set(member->group, member->identity, &gateway, member->sender_id,
+		       member->n_sender_id);
 	return NULL;
 }
 

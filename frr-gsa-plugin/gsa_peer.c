@@ -190,14 +190,8 @@ static void add_configured(const struct peer *peer, uint32_t *groups, size_t *co
 
 static bool group_has_address(const struct gsa_group *group, const struct ipaddr *address)
 {
-	const struct gsa_member *member;
-
-	if (group->joined && ipaddr_is_same(&group->key_server, address))
-		return true;
-	frr_each (gsa_members_const, group->members, member)
-		if (ipaddr_is_same(&member->gateway, address))
-			return true;
-	return false;
+	return (group->joined && ipaddr_is_same(&group->key_server, address)) ||
+	       gsa_member_at(group, address, NULL);
 }
 
 static const struct gsa_class *peer_class(const struct peer *peer)
@@ -280,13 +274,13 @@ static void announce_again(struct peer *peer)
 			bgp_announce_route(peer, afi, safi, false);
 }
 
-static bool peer_update(struct peer *peer)
+static void peer_update(struct peer *peer)
 {
 	struct gsa_peer *entry = gsa_peer_get(peer);
 	const struct gsa_class *class = peer_class(peer);
 
 	if (entry->class == class)
-		return false;
+		return;
 	gsa_debug_log("%pBP: groups changed, update class %u is now %u", peer, entry->class->id,
 		      class->id);
 	entry->class = class;
@@ -294,7 +288,6 @@ static bool peer_update(struct peer *peer)
 	peer->update_class = class->id;
 	if (peer_established(peer->connection))
 		announce_again(peer);
-	return true;
 }
 
 static void apply(struct event *event)
@@ -310,8 +303,10 @@ static void apply(struct event *event)
 		changed = false;
 		for (ALL_LIST_ELEMENTS(instance->bgp->peer, node, next, peer))
 			if (CHECK_FLAG(peer->flags, PEER_FLAG_CONFIG_NODE) ||
-			    peer_dynamic_neighbor(peer))
-				changed |= peer_update(peer);
+			    peer_dynamic_neighbor(peer)) {
+				peer_update(peer);
+				changed |= gsa_peer_get(peer)->changed;
+			}
 		if (!changed)
 			continue;
 		reconsider_paths(instance, false);
@@ -327,6 +322,20 @@ static void apply(struct event *event)
 void gsa_peers_schedule(void)
 {
 	event_add_event(bm->master, apply, NULL, 0, &t_apply);
+}
+
+void gsa_peers_reconsider(const struct ipaddr *address)
+{
+	struct gsa_instance *instance;
+	struct listnode *node;
+	struct ipaddr own;
+	struct peer *peer;
+
+	frr_each (gsa_instances, gsa_instances, instance)
+		for (ALL_LIST_ELEMENTS_RO(instance->bgp->peer, node, peer))
+			if (gsa_peer_address(peer, &own) && ipaddr_is_same(&own, address))
+				gsa_peer_get(peer)->changed = true;
+	gsa_peers_schedule();
 }
 
 static int status_changed(struct peer *peer)

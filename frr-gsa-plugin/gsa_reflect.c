@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What is announced to whom: a group route to the members of its groups only, the other
- * groups taken out, the next hop (the gateway) kept.  And what goes to zebra: no group
+ * groups and their Sender-IDs taken out, the next hop (the gateway) kept.  And what goes to zebra: no group
  * route that this node only reflects.
  */
 #include "frr-gsa-plugin/gsa_bgp.h"
@@ -73,8 +73,7 @@ static int announce_check(struct update_subgroup *subgrp, struct bgp_dest *dest,
 	}
 	if (count != tag->group_count) {
 		left = *tag;
-		left.group_count = count;
-		memcpy(left.groups, groups, count * sizeof(*groups));
+		gsa_group_attr_keep(&left, groups, count);
 		transit = gsa_tag_transit(instance, attr, &left);
 		if (!transit) {
 			*announce = false;

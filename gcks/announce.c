@@ -8,6 +8,9 @@
 #include "gcks/client.h"
 #include "libgsa/message.h"
 
+/* of a member, the newest ones: what fits a message; more has nobody who behaves */
+#define SENDER_IDS_MAX 8192
+
 struct told {
 	struct told *next;
 	uint32_t identifier;
@@ -45,6 +48,10 @@ static void send_member(const struct gcks_registration *entry, bool removed)
 		member.identity = entry->identity;
 		member.gateway.data = (uint8_t *)entry->address.octets;
 		member.gateway.len = entry->address.length;
+		member.n_sender_id = MIN(entry->sender_id_count, SENDER_IDS_MAX);
+		if (member.n_sender_id)
+			member.sender_id = entry->sender_ids +
+					   (entry->sender_id_count - member.n_sender_id);
 		message.body_case = GSA__MESSAGE__BODY_MEMBER;
 		message.member = &member;
 	}
@@ -85,6 +92,9 @@ static void announce(uint32_t identifier, const struct gcks_group *served,
 		group.registered = is_registered(joined);
 		group.key_server.data = (uint8_t *)joined->key_server.octets;
 		group.key_server.len = joined->key_server.length;
+		group.has_sender_id = joined->has_sender_id;
+		if (joined->has_sender_id)
+			group.sender_id = joined->sender_id;
 	}
 	message.body_case = GSA__MESSAGE__BODY_GROUP;
 	message.group = &group;

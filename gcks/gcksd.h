@@ -116,6 +116,7 @@ void gcks_notify_member(enum gcks_member_event event, const char *group, const c
 void gcks_announce_all(void); /* bgpd connected */
 /* Groups of policy and memberships, as they are now; what has gone is withdrawn. */
 void gcks_announce_groups(void);
+/* New, gone, or its Sender-IDs have changed (before it is told of new ones itself). */
 void gcks_announce_member(const struct gcks_registration *registration, bool removed);
 void gcks_announce_stop(void);
 

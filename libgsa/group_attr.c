@@ -7,8 +7,7 @@
 
 #define TLV_HEADER_SIZE 3
 
-enum tlv_type { TLV_GROUPS = 1, TLV_GATEWAY = 2 };
-enum { GATEWAY_SENDER_ID_VALID = 0x01 };
+enum tlv_type { TLV_GROUPS = 1, TLV_GATEWAY = 2, TLV_SENDER_IDS = 3 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -63,19 +62,13 @@ static bool gateway_is_unicast(const struct gsa_gateway *gateway)
 static const char *gateway_decode(struct gsa_reader *value, struct gsa_group_attr *attr)
 {
 	struct gsa_gateway *gateway = &attr->gateway;
-	uint8_t family, flags;
+	uint8_t family;
 	bool complete;
 
-	if (!gsa_read_u8(value, &family) || !gsa_read_u8(value, &flags) ||
-	    !gsa_read_u32(value, &gateway->sender_id))
-		return "GATEWAY: too short";
+	if (!gsa_read_u8(value, &family))
+		return "GATEWAY: empty";
 	if (family != 4 && family != 6)
 		return "GATEWAY: unknown address family";
-	if (flags & ~GATEWAY_SENDER_ID_VALID)
-		return "GATEWAY: unknown flags";
-	gateway->has_sender_id = flags & GATEWAY_SENDER_ID_VALID;
-	if (!gateway->has_sender_id)
-		gateway->sender_id = 0;
 	gateway->family = family == 6 ? AF_INET6 : AF_INET;
 	complete = family == 6 ? gsa_read_copy(value, sizeof(gateway->ipv6), &gateway->ipv6)
 			       : gsa_read_copy(value, sizeof(gateway->ipv4), &gateway->ipv4);
@@ -96,8 +89,6 @@ static void gateway_encode(struct gsa_writer *writer, const struct gsa_group_att
 		return;
 	}
 	gsa_write_u8(writer, six ? 6 : 4);
-	gsa_write_u8(writer, gateway->has_sender_id ? GATEWAY_SENDER_ID_VALID : 0);
-	gsa_write_u32(writer, gateway->has_sender_id ? gateway->sender_id : 0);
 	if (six)
 		gsa_write_bytes(writer, &gateway->ipv6, sizeof(gateway->ipv6));
 	else
@@ -107,6 +98,63 @@ static void gateway_encode(struct gsa_writer *writer, const struct gsa_group_att
 static bool gateway_present(const struct gsa_group_attr *attr)
 {
 	return attr->gateway.family != AF_UNSPEC;
+}
+
+static int compare_sender_ids(const void *a, const void *b)
+{
+	const struct gsa_group_sender_id *x = a, *y = b;
+
+	return (x->group > y->group) - (x->group < y->group);
+}
+
+/* GROUPS may come behind: whether all are in there is asked when everything is read. */
+static const char *sender_ids_order(const struct gsa_group_attr *attr)
+{
+	for (size_t i = 1; i < attr->sender_id_count; i++)
+		if (compare_sender_ids(&attr->sender_ids[i - 1], &attr->sender_ids[i]) >= 0)
+			return "SENDER_IDS: groups not strictly ascending";
+	return NULL;
+}
+
+static const char *sender_ids_check(const struct gsa_group_attr *attr)
+{
+	if (attr->sender_id_count > GSA_ATTR_GROUPS_MAX)
+		return "SENDER_IDS: more groups than a route may have";
+	for (size_t i = 0; i < attr->sender_id_count; i++)
+		if (!gsa_group_attr_has(attr, attr->sender_ids[i].group))
+			return "SENDER_IDS: a group that is not in GROUPS";
+	return sender_ids_order(attr);
+}
+
+static const char *sender_ids_decode(struct gsa_reader *value, struct gsa_group_attr *attr)
+{
+	size_t count = gsa_reader_left(value) / (2 * sizeof(uint32_t));
+
+	if (gsa_reader_left(value) % (2 * sizeof(uint32_t)) != 0)
+		return "SENDER_IDS: length is not a multiple of 8";
+	if (count == 0)
+		return "SENDER_IDS: empty";
+	if (count > GSA_ATTR_GROUPS_MAX)
+		return "SENDER_IDS: more groups than a route may have";
+	for (size_t i = 0; i < count; i++) {
+		gsa_read_u32(value, &attr->sender_ids[i].group);
+		gsa_read_u32(value, &attr->sender_ids[i].sender_id);
+	}
+	attr->sender_id_count = count;
+	return sender_ids_order(attr);
+}
+
+static void sender_ids_encode(struct gsa_writer *writer, const struct gsa_group_attr *attr)
+{
+	for (size_t i = 0; i < attr->sender_id_count; i++) {
+		gsa_write_u32(writer, attr->sender_ids[i].group);
+		gsa_write_u32(writer, attr->sender_ids[i].sender_id);
+	}
+}
+
+static bool sender_ids_present(const struct gsa_group_attr *attr)
+{
+	return attr->sender_id_count > 0;
 }
 
 /*
@@ -126,6 +174,8 @@ static const struct tlv {
 	  groups_encode, NULL },
 	{ TLV_GATEWAY, false, "GATEWAY: present twice", NULL, gateway_decode, gateway_encode,
 	  gateway_present },
+	{ TLV_SENDER_IDS, false, "SENDER_IDS: present twice", NULL, sender_ids_decode,
+	  sender_ids_encode, sender_ids_present },
 };
 
 /* Adds a TLV that we do not know, header included, to the run before it or as a new run. */
@@ -181,7 +231,7 @@ static const char *attr_decode(const uint8_t *value, size_t length, struct gsa_g
 	for (size_t i = 0; !reason && i < COUNT(tlvs); i++)
 		if (tlvs[i].mandatory && !(seen & 1u << i))
 			reason = tlvs[i].missing;
-	return reason;
+	return reason ? reason : sender_ids_check(attr);
 }
 
 enum gsa_attr_verdict gsa_group_attr_decode(const uint8_t *value, size_t length,
@@ -202,7 +252,7 @@ size_t gsa_group_attr_encode(const struct gsa_group_attr *attr, uint8_t *out, si
 	struct gsa_writer writer =
 		gsa_writer_of(out, capacity < GSA_ATTR_VALUE_MAX ? capacity : GSA_ATTR_VALUE_MAX);
 
-	if (groups_check(attr->groups, attr->group_count) ||
+	if (groups_check(attr->groups, attr->group_count) || sender_ids_check(attr) ||
 	    attr->unknown_count > COUNT(attr->unknown))
 		return 0;
 	for (size_t i = 0; i < COUNT(tlvs); i++) {
@@ -231,6 +281,31 @@ bool gsa_group_attr_has(const struct gsa_group_attr *attr, uint32_t group)
 {
 	return bsearch(&group, attr->groups, attr->group_count, sizeof(group), compare_groups) !=
 	       NULL;
+}
+
+bool gsa_group_attr_sender_id(const struct gsa_group_attr *attr, uint32_t group,
+			      uint32_t *sender_id)
+{
+	const struct gsa_group_sender_id key = { .group = group };
+	const struct gsa_group_sender_id *found = bsearch(&key, attr->sender_ids,
+							  attr->sender_id_count, sizeof(key),
+							  compare_sender_ids);
+
+	if (found)
+		*sender_id = found->sender_id;
+	return found != NULL;
+}
+
+void gsa_group_attr_keep(struct gsa_group_attr *attr, const uint32_t *groups, size_t count)
+{
+	size_t kept = 0;
+
+	memmove(attr->groups, groups, count * sizeof(*groups));
+	attr->group_count = count;
+	for (size_t i = 0; i < attr->sender_id_count; i++)
+		if (gsa_group_attr_has(attr, attr->sender_ids[i].group))
+			attr->sender_ids[kept++] = attr->sender_ids[i];
+	attr->sender_id_count = kept;
 }
 
 bool gsa_gateway_same_address(const struct gsa_gateway *a, const struct gsa_gateway *b)

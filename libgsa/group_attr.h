@@ -5,12 +5,14 @@
  *
  *   type (1 octet) | length (2 octets, of the value) | value
  *
- *   1 GROUPS   one or more group identifiers, 4 octets each, not 0, strictly ascending
- *   2 GATEWAY  family (1 octet: 4 or 6) | flags (1 octet: 0x01 Sender-ID valid, others 0)
- *              | Sender-ID (4 octets, not read unless valid) | unicast address (4 or 16)
- *   others     kept in order and passed on unchanged, behind the known ones
+ *   1 GROUPS      one or more group identifiers, 4 octets each, not 0, strictly ascending
+ *   2 GATEWAY     family (1 octet: 4 or 6) | unicast address (4 or 16)
+ *   3 SENDER_IDS  one or more pairs, the groups strictly ascending and all in GROUPS:
+ *                 group identifier (4 octets) | the gateway's Sender-ID in the group (4)
+ *   others        kept in order and passed on unchanged, behind the known ones
  *
- * GROUPS has to be present exactly once, GATEWAY at most once.
+ * GROUPS has to be present exactly once, the others at most once.  A Sender-ID belongs to a
+ * group (RFC 9838 §2.5.1): it goes where the group goes, and nobody else learns it.
  */
 #ifndef LIBGSA_GROUP_ATTR_H
 #define LIBGSA_GROUP_ATTR_H
@@ -26,21 +28,25 @@
 
 struct gsa_gateway {
 	uint8_t family; /* AF_INET, AF_INET6; AF_UNSPEC: no GATEWAY TLV */
-	bool has_sender_id;
-	uint32_t sender_id;
 	union {
 		struct in_addr ipv4;
 		struct in6_addr ipv6;
 	};
 };
 
+struct gsa_group_sender_id {
+	uint32_t group, sender_id;
+};
+
 struct gsa_group_attr {
 	uint32_t groups[GSA_ATTR_GROUPS_MAX]; /* strictly ascending */
 	size_t group_count;		      /* at least 1 after a successful decode */
 	struct gsa_gateway gateway;
+	struct gsa_group_sender_id sender_ids[GSA_ATTR_GROUPS_MAX]; /* as in SENDER_IDS */
+	size_t sender_id_count;
 	/*
 	 * Runs of adjacent unknown TLVs, headers included, borrowed from the buffer that
-	 * was decoded: however many TLVs there are, the known ones part them in three.
+	 * was decoded: however many TLVs there are, the known ones part them in four.
 	 */
 	const uint8_t *unknown[16];
 	size_t unknown_length[16];
@@ -65,7 +71,13 @@ size_t gsa_group_attr_encode(const struct gsa_group_attr *attr, uint8_t *out, si
 
 bool gsa_group_attr_has(const struct gsa_group_attr *attr, uint32_t group);
 
-/* Same family and address (the Sender-ID is not compared). */
+/* Does the route carry a Sender-ID in the group? */
+bool gsa_group_attr_sender_id(const struct gsa_group_attr *attr, uint32_t group,
+			      uint32_t *sender_id);
+
+/* Cut down to `groups`, ascending and all of them the attribute's; their Sender-IDs stay. */
+void gsa_group_attr_keep(struct gsa_group_attr *attr, const uint32_t *groups, size_t count);
+
 bool gsa_gateway_same_address(const struct gsa_gateway *a, const struct gsa_gateway *b);
 
 #endif

@@ -8,7 +8,8 @@
 #include "tests/unit/vectors.h"
 
 #define GROUP_100   "01 (0 00000064)"
-#define GATEWAY_V4  "02 (0 04 01 00000007 c000020b)"
+#define GATEWAY_V4  "02 (0 04 c000020b)"
+#define SENDER_7    "03 (0 00000064 00000007)"
 
 static const struct refusal refusals[] = {
 	{ "", "GROUPS: missing" },
@@ -23,23 +24,29 @@ static const struct refusal refusals[] = {
 	{ "01 (0 00000064 00000063)", "GROUPS: not strictly ascending" },
 	{ GROUP_100 GROUP_100, "GROUPS: present twice" },
 	{ GROUP_100 GATEWAY_V4 GATEWAY_V4, "GATEWAY: present twice" },
-	{ GROUP_100 "02 (0 )", "GATEWAY: too short" },
-	{ GROUP_100 "02 (0 04 00 000000)", "GATEWAY: too short" },
-	{ GROUP_100 "02 (0 05 00 00000000 c000020b)", "GATEWAY: unknown address family" },
-	{ GROUP_100 "02 (0 04 02 00000000 c000020b)", "GATEWAY: unknown flags" },
-	{ GROUP_100 "02 (0 04 00 00000000 c00002)",
-	  "GATEWAY: length does not fit the address family" },
-	{ GROUP_100 "02 (0 04 00 00000000 c000020b 00)",
-	  "GATEWAY: length does not fit the address family" },
-	{ GROUP_100 "02 (0 06 00 00000000 c000020b)",
-	  "GATEWAY: length does not fit the address family" },
-	{ GROUP_100 "02 (0 04 00 00000000 00000000)", "GATEWAY: not a unicast address" },
-	{ GROUP_100 "02 (0 04 00 00000000 e0000001)", "GATEWAY: not a unicast address" },
-	{ GROUP_100 "02 (0 04 00 00000000 ffffffff)", "GATEWAY: not a unicast address" },
-	{ GROUP_100 "02 (0 06 00 00000000 00000000000000000000000000000000)",
-	  "GATEWAY: not a unicast address" },
-	{ GROUP_100 "02 (0 06 00 00000000 ff020000000000000000000000000001)",
-	  "GATEWAY: not a unicast address" },
+	{ GROUP_100 "02 (0 )", "GATEWAY: empty" },
+	{ GROUP_100 "02 (0 05 c000020b)", "GATEWAY: unknown address family" },
+	{ GROUP_100 "02 (0 04 c00002)", "GATEWAY: length does not fit the address family" },
+	{ GROUP_100 "02 (0 04 c000020b 00)", "GATEWAY: length does not fit the address family" },
+	{ GROUP_100 "02 (0 06 c000020b)", "GATEWAY: length does not fit the address family" },
+	{ GROUP_100 "02 (0 04 00000000)", "GATEWAY: not a unicast address" },
+	{ GROUP_100 "02 (0 04 e0000001)", "GATEWAY: not a unicast address" },
+	{ GROUP_100 "02 (0 04 ffffffff)", "GATEWAY: not a unicast address" },
+	{ GROUP_100 "02 (0 06 00000000000000000000000000000000)", "GATEWAY: not a unicast address" },
+	{ GROUP_100 "02 (0 06 ff020000000000000000000000000001)", "GATEWAY: not a unicast address" },
+	{ SENDER_7, "GROUPS: missing" },
+	{ GROUP_100 "03 (0 )", "SENDER_IDS: empty" },
+	{ GROUP_100 "03 (0 00000064)", "SENDER_IDS: length is not a multiple of 8" },
+	{ GROUP_100 "03 (0 00000064 00000007 00)", "SENDER_IDS: length is not a multiple of 8" },
+	{ GROUP_100 "03 (0 00000063 00000007)", "SENDER_IDS: a group that is not in GROUPS" },
+	{ GROUP_100 "03 (0 00000064 00000007 00000065 00000007)",
+	  "SENDER_IDS: a group that is not in GROUPS" },
+	{ "03 (0 00000063 00000007)" GROUP_100, "SENDER_IDS: a group that is not in GROUPS" },
+	{ GROUP_100 "03 (0 00000064 00000007 00000064 00000008)",
+	  "SENDER_IDS: groups not strictly ascending" },
+	{ "01 (0 00000064 00000065) 03 (0 00000065 00000007 00000064 00000008)",
+	  "SENDER_IDS: groups not strictly ascending" },
+	{ GROUP_100 SENDER_7 SENDER_7, "SENDER_IDS: present twice" },
 };
 
 START_TEST(refused)
@@ -61,21 +68,25 @@ START_TEST(fields)
 	struct gsa_group_attr attr;
 	const char *reason = NULL;
 	char text[INET6_ADDRSTRLEN];
+	uint32_t sender_id;
 
 	ck_assert_int_eq(gsa_group_attr_decode(v->data, v->length, &attr, &reason), GSA_ATTR_OK);
 	ck_assert_uint_eq(attr.group_count, 2);
 	ck_assert_uint_eq(attr.groups[0], 100);
 	ck_assert_uint_eq(attr.groups[1], 200);
 	ck_assert_int_eq(attr.gateway.family, AF_INET);
-	ck_assert(attr.gateway.has_sender_id);
-	ck_assert_uint_eq(attr.gateway.sender_id, 7);
+	ck_assert(gsa_group_attr_sender_id(&attr, 100, &sender_id));
+	ck_assert_uint_eq(sender_id, 7);
+	ck_assert(gsa_group_attr_sender_id(&attr, 200, &sender_id));
+	ck_assert_uint_eq(sender_id, 0);
+	ck_assert(!gsa_group_attr_sender_id(&attr, 150, &sender_id));
 	ck_assert_str_eq(inet_ntop(AF_INET, &attr.gateway.ipv4, text, sizeof(text)), "192.0.2.11");
 	ck_assert_uint_eq(attr.unknown_count, 0);
 
 	v = vector_named("group_attr", "attr_gateway_ipv6_unknown");
 	ck_assert_int_eq(gsa_group_attr_decode(v->data, v->length, &attr, &reason), GSA_ATTR_OK);
 	ck_assert_int_eq(attr.gateway.family, AF_INET6);
-	ck_assert(!attr.gateway.has_sender_id);
+	ck_assert_uint_eq(attr.sender_id_count, 0);
 	ck_assert_str_eq(inet_ntop(AF_INET6, &attr.gateway.ipv6, text, sizeof(text)),
 			 "2001:db8::1");
 	ck_assert_uint_eq(attr.unknown_count, 1); /* two TLVs in one run */
@@ -116,8 +127,9 @@ END_TEST
 START_TEST(unknown_are_passed_on)
 {
 	static const char received[] =
-		"63 (0 01) 64 (0 )" GROUP_100 "65 (0 02)" GATEWAY_V4 "63 (0 03)";
-	static const char sent[] = GROUP_100 GATEWAY_V4 "63 (0 01) 64 (0 ) 65 (0 02) 63 (0 03)";
+		"63 (0 01) 64 (0 )" SENDER_7 "66 (0 )" GROUP_100 "65 (0 02)" GATEWAY_V4 "63 (0 03)";
+	static const char sent[] = GROUP_100 GATEWAY_V4 SENDER_7
+		"63 (0 01) 64 (0 ) 66 (0 ) 65 (0 02) 63 (0 03)";
 	uint8_t in[WIRE_TEXT_MAX], expected[WIRE_TEXT_MAX], out[GSA_ATTR_VALUE_MAX];
 	size_t in_length = wire_text(received, in), expected_length = wire_text(sent, expected);
 	struct gsa_group_attr attr;
@@ -146,8 +158,19 @@ START_TEST(bounds)
 			 GSA_ATTR_TREAT_AS_WITHDRAW);
 	ck_assert_str_eq(reason, "attribute: longer than allowed");
 
-	for (uint32_t i = 0; i < GSA_ATTR_GROUPS_MAX; i++)
+	/* as much as there can be, in as many octets as may be */
+	for (uint32_t i = 0; i < GSA_ATTR_GROUPS_MAX; i++) {
 		attr.groups[i] = i + 1;
+		attr.sender_ids[i] = (struct gsa_group_sender_id){ i + 1, i };
+	}
+	attr.sender_id_count = GSA_ATTR_GROUPS_MAX;
+	attr.gateway = (struct gsa_gateway){ .family = AF_INET6, .ipv6.s6_addr = { 0x20 } };
+	ck_assert_uint_gt(gsa_group_attr_encode(&attr, value, sizeof(value)), 0);
+	attr.sender_id_count++;
+	ck_assert_uint_eq(gsa_group_attr_encode(&attr, value, sizeof(value)), 0);
+
+	attr.sender_id_count = 0;
+	attr.gateway.family = AF_UNSPEC;
 	length = gsa_group_attr_encode(&attr, value, sizeof(value));
 	ck_assert_uint_gt(length, 0);
 	ck_assert_int_eq(gsa_group_attr_decode(value, length, &back, &reason), GSA_ATTR_OK);
@@ -173,6 +196,11 @@ START_TEST(not_encodable)
 	ck_assert_uint_eq(gsa_group_attr_encode(&attr, out, sizeof(out)), 0);
 	attr.group_count = 1;
 	ck_assert_uint_gt(gsa_group_attr_encode(&attr, out, sizeof(out)), 0);
+	attr.sender_ids[0].group = 3;
+	attr.sender_id_count = 1;
+	ck_assert_uint_eq(gsa_group_attr_encode(&attr, out, sizeof(out)), 0);
+	attr.sender_ids[0].group = 2;
+	ck_assert_uint_gt(gsa_group_attr_encode(&attr, out, sizeof(out)), 0);
 	attr.gateway.family = AF_INET; /* 0.0.0.0 */
 	ck_assert_uint_eq(gsa_group_attr_encode(&attr, out, sizeof(out)), 0);
 	attr.gateway.family = AF_UNIX;
@@ -190,12 +218,32 @@ START_TEST(sets_of_groups)
 }
 END_TEST
 
+/* A peer learns the Sender-IDs of the groups that it shares, not those of the others. */
+START_TEST(cut_down)
+{
+	struct gsa_group_attr attr = { .groups = { 10, 20, 30, 40 },
+				       .group_count = 4,
+				       .sender_ids = { { 10, 1 }, { 30, 3 }, { 40, 4 } },
+				       .sender_id_count = 3 };
+	uint32_t sender_id;
+
+	gsa_group_attr_keep(&attr, (uint32_t[]){ 20, 30, 40 }, 3);
+	ck_assert_uint_eq(attr.group_count, 3);
+	ck_assert_uint_eq(attr.groups[0], 20);
+	ck_assert_uint_eq(attr.sender_id_count, 2);
+	ck_assert(gsa_group_attr_sender_id(&attr, 30, &sender_id));
+	ck_assert_uint_eq(sender_id, 3);
+	ck_assert(gsa_group_attr_sender_id(&attr, 40, &sender_id));
+	ck_assert_uint_eq(sender_id, 4);
+	gsa_group_attr_keep(&attr, (uint32_t[]){ 20 }, 1);
+	ck_assert_uint_eq(attr.sender_id_count, 0);
+}
+END_TEST
+
 START_TEST(gateways)
 {
 	struct gsa_gateway a = { .family = AF_INET, .ipv4.s_addr = 1 }, b = a;
 
-	b.has_sender_id = true;
-	b.sender_id = 9;
 	ck_assert(gsa_gateway_same_address(&a, &b));
 	b.ipv4.s_addr = 2;
 	ck_assert(!gsa_gateway_same_address(&a, &b));
@@ -221,6 +269,7 @@ Suite *group_attr_suite(void)
 	tcase_add_test(codec, not_encodable);
 	suite_add_tcase(suite, codec);
 	tcase_add_test(operations, sets_of_groups);
+	tcase_add_test(operations, cut_down);
 	tcase_add_test(operations, gateways);
 	suite_add_tcase(suite, operations);
 	return suite;
