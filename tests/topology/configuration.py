@@ -57,7 +57,8 @@ def group_lines(group):
             f" credential {credential}",
             *[f" permit identity {identity}" for identity in group.permit],
             *[f" deny identity {identity}" for identity in group.deny],
-            " sharing group", " cipher aes256cbc-sha256",
+            *([f" sharing {group.sharing}"] if group.sharing else []),
+            *([f" cipher {group.cipher}"] if group.cipher else []),
             *[f" {option}" for option in group.options], "exit", "!"]
 
 
@@ -166,7 +167,8 @@ class Swanctl:
                                       identity, remote))
         if group.credential == "psk":
             secrets += [secret(f"{group.name}-{member.node}", [member.identity],
-                               self.secrets[member.name]) for member in group.members]
+                               self.secrets[member.name]) for member in group.members
+                        if member.connection == group.name]
 
     def member(self, node, group, member, connections, secrets):
         key_server = self.topology.key_server

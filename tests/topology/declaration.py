@@ -82,6 +82,8 @@ class Group:
     deny: list
     protect: list
     members: list                    # of Membership, faulty ones too
+    sharing: str                     # or "", the default
+    cipher: str
     options: list                    # further lines of the key server's group
     member_options: list             # further lines of each member
 
@@ -274,7 +276,7 @@ def read_group(key, table, nodes):
     where = f"groups.{key}"
     table = take(table, where, identifier=0, served=True, credential="",
                  permit=[f"*.{key}.example"], deny=[], protect=["10.0.0.0/8"], members=[],
-                 options=[], member_options=[], member={})
+                 sharing="", cipher="", options=[], member_options=[], member={})
     if not 0 < table["identifier"] < 1 << 32:
         raise DeclarationError(f"{where}: identifier {table['identifier']} is not in 1..2^32-1")
     if table["credential"] not in CREDENTIALS:
@@ -300,8 +302,8 @@ def read_group(key, table, nodes):
     if table["member"]:
         raise DeclarationError(f"{where}.member: '{min(table['member'])}' is not a member")
     return Group(key, table["identifier"], table["served"], table["credential"], table["permit"],
-                 table["deny"], table["protect"], members, table["options"],
-                 table["member_options"])
+                 table["deny"], table["protect"], members, table["sharing"], table["cipher"],
+                 table["options"], table["member_options"])
 
 
 def read_tunnels(table, nodes):

@@ -10,6 +10,7 @@ from . import states as xfrm
 from .errors import CommandError
 
 COMMAND_S = 60
+SENDER_ID_BITS = 16    # gcksd's default
 
 
 def running():
@@ -140,8 +141,20 @@ class Lab:
                 self.spis |= {int(entry["spi"], 16): entry["group"]
                               for entry in self.show(place, "show gsa sa").get("sa", [])
                               if "spi" in entry}
-        return [{**state, "group": self.spis.get(state["spi"], "")}
+        return [{**state, "group": self.group_of(state["spi"])}
                 for state in xfrm.parse(self.run(name, "ip", "xfrm", "state"))]
+
+    def group_of(self, spi):
+        """The group of a state's SPI, "" for none."""
+        for group in self.topology.groups:
+            if self.spis.get(spi & ~self.sender_mask(group)) == group:
+                return group
+        return ""
+
+    def sender_mask(self, group):
+        """The bits of an SPI that hold the Sender-ID."""
+        pairwise = self.topology.groups[group].sharing == "pairwise"
+        return (1 << SENDER_ID_BITS) - 1 if pairwise else 0
 
     # daemons
 

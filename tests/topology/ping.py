@@ -16,6 +16,7 @@ from . import namespaces
 
 MARKER = b"frr-gsa clear text"
 ECHO_REPLY, ECHO_REQUEST = 0, 8
+SOL_RAW, ICMP_FILTER = 255, 1
 
 
 def checksum(data):
@@ -70,6 +71,9 @@ class Pinger:
                 with namespaces.inside(flow.source):
                     self.sockets[key] = socket.socket(socket.AF_INET, socket.SOCK_RAW,
                                                       socket.IPPROTO_ICMP)
+                # nothing else takes room from the answers that are counted
+                self.sockets[key].setsockopt(SOL_RAW, ICMP_FILTER,
+                                             struct.pack("=I", 0xFFFFFFFF ^ 1 << ECHO_REPLY))
                 self.sockets[key].setblocking(False)
                 if flow.source_address:
                     self.sockets[key].bind((flow.source_address, 0))
