@@ -133,7 +133,7 @@ static void free_told(struct told **at)
 
 static bool usable(const struct gcks_membership *membership)
 {
-	return membership->connection && membership->gateway.length &&
+	return membership->connection_count && membership->gateway.length &&
 	       gcks_membership_identifier(membership);
 }
 

@@ -43,29 +43,78 @@ DEFPY_YANG (no_gsa_member,
 	return gcks_cli_remove_block(vty, "member", gsa_member);
 }
 
+/* What is said of the member in the configuration that is being edited. */
+static const struct lyd_node *member_of(struct vty *vty)
+{
+	return yang_dnode_get(vty->candidate_config->dnode, VTY_CURR_XPATH);
+}
+
+/* How many connections there are, and whether this is one of them. */
+static size_t connections(struct vty *vty, const char *connection, bool *found)
+{
+	const struct lyd_node *member = member_of(vty), *child;
+	size_t count = 0;
+
+	*found = false;
+	LY_LIST_FOR(member ? lyd_child(member) : NULL, child)
+	{
+		if (!strmatch(child->schema->name, "connection"))
+			continue;
+		count++;
+		if (strmatch(yang_dnode_get_string(child, NULL), connection))
+			*found = true;
+	}
+	return count;
+}
+
 DEFPY_YANG (gsa_key_server,
        gsa_key_server_cmd,
-       "key-server connection WORD$connection",
-       "Key server of the group\n"
-       "swanctl connection that leads to it\n"
+       "[no] key-server connection WORD$connection",
+       NO_STR
+       "Key servers of the group, tried in the order of these lines\n"
+       "swanctl connection that leads to one\n"
        "Name of the connection\n")
 {
+	char xpath[XPATH_MAXLEN];
+	size_t count;
+	bool found;
+
 	if (!gcks_cli_check_name(vty, "key-server connection", connection,
 				 GCKS_OBJECT_NAME_LENGTH_MAX))
 		return CMD_WARNING_CONFIG_FAILED;
-	nb_cli_enqueue_change(vty, "./connection", NB_OP_MODIFY, connection);
+	count = connections(vty, connection, &found);
+	if (no && !found) {
+		vty_out(vty, "%% key-server connection %s is not configured\n", connection);
+		return CMD_WARNING_CONFIG_FAILED;
+	}
+	if (!no && !found && count == GCKS_CONNECTIONS_MAX) {
+		vty_out(vty, "%% key-server connection %s is one too many; allowed: %d\n",
+			connection, GCKS_CONNECTIONS_MAX);
+		return CMD_WARNING_CONFIG_FAILED;
+	}
+	snprintf(xpath, sizeof(xpath), "./connection[.='%s']", connection);
+	nb_cli_enqueue_change(vty, xpath, no ? NB_OP_DESTROY : NB_OP_CREATE, NULL);
 	return nb_cli_apply_changes(vty, NULL);
 }
 
 DEFPY_YANG (no_gsa_key_server,
        no_gsa_key_server_cmd,
-       "no key-server [connection [WORD]]",
+       "no key-server [connection]",
        NO_STR
-       "Key server of the group\n"
-       "swanctl connection that leads to it\n"
-       "Name of the connection\n")
+       "Key servers of the group\n"
+       "All swanctl connections\n")
 {
-	nb_cli_enqueue_change(vty, "./connection", NB_OP_DESTROY, NULL);
+	const struct lyd_node *member = member_of(vty), *child;
+	char xpath[XPATH_MAXLEN];
+
+	LY_LIST_FOR(member ? lyd_child(member) : NULL, child)
+	{
+		if (!strmatch(child->schema->name, "connection"))
+			continue;
+		snprintf(xpath, sizeof(xpath), "./connection[.='%s']",
+			 yang_dnode_get_string(child, NULL));
+		nb_cli_enqueue_change(vty, xpath, NB_OP_DESTROY, NULL);
+	}
 	return nb_cli_apply_changes(vty, NULL);
 }
 
@@ -73,8 +122,7 @@ static bool check(struct vty *vty,
 		  bool (*allowed)(const struct lyd_node *, const struct prefix *, char *, size_t),
 		  const struct prefix *prefix)
 {
-	const struct lyd_node *member =
-		yang_dnode_get(vty->candidate_config->dnode, VTY_CURR_XPATH);
+	const struct lyd_node *member = member_of(vty);
 	char error[512];
 
 	if (!member || allowed(member, prefix, error, sizeof(error)))
@@ -190,6 +238,31 @@ DEFPY_YANG (gsa_retry_time,
 	return nb_cli_apply_changes(vty, NULL);
 }
 
+DEFPY_YANG (gsa_mode,
+       gsa_mode_cmd,
+       "[no] mode ![<fail-closed|receive-only|passive>$mode]",
+       NO_STR
+       "Which of the group's traffic may be in clear, to move a network site by site\n"
+       "None (default)\n"
+       "Send clear packets, take clear and protected ones\n"
+       "Send protected packets, take clear and protected ones\n")
+{
+	nb_cli_enqueue_change(vty, "./mode", NB_OP_MODIFY, no ? NULL : mode);
+	return nb_cli_apply_changes(vty, NULL);
+}
+
+DEFPY_YANG (gsa_initial_exchange,
+       gsa_initial_exchange_cmd,
+       "[no] initial-exchange ![<ike-auth|gsa-auth>$exchange]",
+       NO_STR
+       "How the registration is opened\n"
+       "IKE_AUTH, and GSA_REGISTRATION after it (default)\n"
+       "GSA_AUTH, which does both at once\n")
+{
+	nb_cli_enqueue_change(vty, "./initial-exchange", NB_OP_MODIFY, no ? NULL : exchange);
+	return nb_cli_apply_changes(vty, NULL);
+}
+
 /* ---- the configuration as text ---- */
 
 void gcks_cli_member_show(struct vty *vty, const struct lyd_node *dnode, bool show_defaults)
@@ -197,7 +270,7 @@ void gcks_cli_member_show(struct vty *vty, const struct lyd_node *dnode, bool sh
 	const char *list = gcks_cli_leaf(dnode, "prefix-list");
 
 	vty_out(vty, "gsa member %s\n", yang_dnode_get_string(dnode, "name"));
-	gcks_cli_show_leaf(vty, dnode, "connection", "key-server connection", show_defaults);
+	gcks_cli_show_leaf_list(vty, dnode, "connection", "key-server connection");
 	gcks_cli_show_leaf(vty, dnode, "local-gateway", "local-gateway", show_defaults);
 	gcks_cli_show_leaf(vty, dnode, "identifier", "identifier", show_defaults);
 	gcks_cli_show_leaf_list(vty, dnode, "protect", "protect");
@@ -206,6 +279,8 @@ void gcks_cli_member_show(struct vty *vty, const struct lyd_node *dnode, bool sh
 	else
 		gcks_cli_show_leaf(vty, dnode, "export", "export", show_defaults);
 	gcks_cli_show_leaf(vty, dnode, "retry-time", "retry-time", show_defaults);
+	gcks_cli_show_leaf(vty, dnode, "mode", "mode", show_defaults);
+	gcks_cli_show_leaf(vty, dnode, "initial-exchange", "initial-exchange", show_defaults);
 }
 
 static int write_members(struct vty *vty)
@@ -237,4 +312,6 @@ void gcks_cli_member_init(void)
 	install_element(GSA_MEMBER_NODE, &gsa_export_prefix_list_cmd);
 	install_element(GSA_MEMBER_NODE, &no_gsa_export_cmd);
 	install_element(GSA_MEMBER_NODE, &gsa_retry_time_cmd);
+	install_element(GSA_MEMBER_NODE, &gsa_mode_cmd);
+	install_element(GSA_MEMBER_NODE, &gsa_initial_exchange_cmd);
 }

@@ -15,8 +15,9 @@
 /* What charon was told to join. */
 struct joined {
 	struct joined *next;
-	char *group, *connection;
-	uint32_t retry_s;
+	char *group;
+	uint8_t *packed; /* the Join */
+	size_t length;
 	uint32_t configured, identifier; /* as configured, as in use */
 };
 
@@ -44,7 +45,7 @@ static bool everything_known(void)
 
 bool gcks_client_is_complete(const struct gcks_membership *membership)
 {
-	return membership && membership->connection && membership->gateway.length;
+	return membership && membership->connection_count && membership->gateway.length;
 }
 
 bool gcks_client_is_out(const struct gcks_membership *membership)
@@ -53,18 +54,25 @@ bool gcks_client_is_out(const struct gcks_membership *membership)
 	       membership->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED;
 }
 
-static bool send_join(const struct gcks_membership *membership)
+/* Borrows from the membership. */
+static void fill_join(Gsa__Join *join, const struct gcks_membership *membership)
+{
+	*join = (Gsa__Join)GSA__JOIN__INIT;
+	join->group = membership->name;
+	join->connection = membership->connections;
+	join->n_connection = membership->connection_count;
+	join->sender = true;
+	join->retry_s = membership->retry_time_s;
+	join->gsa_auth = membership->gsa_auth;
+	join->renew = membership->renew;
+}
+
+static bool send_join(Gsa__Join *join)
 {
 	Gsa__Message message = GSA__MESSAGE__INIT;
-	Gsa__Join join = GSA__JOIN__INIT;
 
-	join.group = membership->name;
-	join.connection = (char *[]){ membership->connection };
-	join.n_connection = 1;
-	join.sender = true;
-	join.retry_s = membership->retry_time_s;
 	message.body_case = GSA__MESSAGE__BODY_JOIN;
-	message.join = &join;
+	message.join = join;
 	return gcks_local_send(GSA__ROLE__ROLE_CHARON, &message);
 }
 
@@ -74,7 +82,7 @@ static void free_joined(struct joined **at)
 
 	*at = joined->next;
 	XFREE(MTYPE_TMP, joined->group);
-	XFREE(MTYPE_TMP, joined->connection);
+	XFREE(MTYPE_TMP, joined->packed);
 	XFREE(MTYPE_TMP, joined);
 }
 
@@ -129,6 +137,9 @@ static void update_join(struct gcks_membership *membership)
 {
 	struct joined **at = find_joined(membership->name);
 	uint32_t identifier = gcks_membership_identifier(membership);
+	Gsa__Join join;
+	uint8_t *packed;
+	size_t length;
 
 	/* bgpd knows the group by its number, and tells all of the new one's prefixes */
 	if (*at && (*at)->identifier != identifier) {
@@ -140,13 +151,19 @@ static void update_join(struct gcks_membership *membership)
 		forget_registration(membership);
 		at = find_joined(membership->name);
 	}
-	if (*at && strcmp((*at)->connection, membership->connection) == 0 &&
-	    (*at)->retry_s == membership->retry_time_s) {
+	fill_join(&join, membership);
+	length = gsa__join__get_packed_size(&join);
+	packed = XMALLOC(MTYPE_TMP, length);
+	gsa__join__pack(&join, packed);
+	if (*at && (*at)->length == length && memcmp((*at)->packed, packed, length) == 0) {
+		XFREE(MTYPE_TMP, packed);
 		(*at)->configured = membership->configured_identifier;
 		return;
 	}
-	if (!send_join(membership))
+	if (!send_join(&join)) {
+		XFREE(MTYPE_TMP, packed);
 		return;
+	}
 	if (*at)
 		free_joined(at);
 	at = &joins;
@@ -154,8 +171,8 @@ static void update_join(struct gcks_membership *membership)
 		at = &(*at)->next;
 	*at = XCALLOC(MTYPE_TMP, sizeof(**at));
 	(*at)->group = XSTRDUP(MTYPE_TMP, membership->name);
-	(*at)->connection = XSTRDUP(MTYPE_TMP, membership->connection);
-	(*at)->retry_s = membership->retry_time_s;
+	(*at)->packed = packed;
+	(*at)->length = length;
 	(*at)->configured = membership->configured_identifier;
 	(*at)->identifier = gcks_membership_identifier(membership);
 }

@@ -415,6 +415,7 @@ int main(int argc, char **argv)
 	raise_memory_limit();
 
 	gcksd.loop = frr_init();
+	gcks_nb_member_init();
 	gcks_cli_init();
 	gcks_show_init();
 	cmd_init_config_callbacks(vtysh_read_starts, vtysh_read_ends);

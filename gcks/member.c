@@ -245,7 +245,7 @@ void gcks_membership_remove(struct gcks_member_table *table, struct gcks_members
 	*link = membership->next;
 	free_sa(membership->sa);
 	free(membership->name);
-	free(membership->connection);
+	gcks_membership_clear_connections(membership);
 	free(membership->protect);
 	free(membership->export_prefix_list);
 	free(membership->text);

@@ -65,7 +65,6 @@ enum gcks_mode {
 struct gcks_membership {
 	struct gcks_membership *next;
 	char *name;
-	char *connection;
 	struct gcks_address gateway; /* local-gateway */
 	uint32_t configured_identifier, learnt_identifier; /* 0: none */
 	struct gcks_prefix *protect;
@@ -120,6 +119,15 @@ void gcks_member_table_clear(struct gcks_member_table *table);
 bool gcks_membership_set_sa(struct gcks_membership *membership, const Gsa__GroupSa *group_sa,
 			    const char **reason); /* false also: an SA that we cannot use */
 void gcks_membership_drop_sa(struct gcks_membership *membership);
+/*
+ * member_connection.c: connections to key servers, each once.  A new one comes last; those that are not
+ * among `names` follow the others.
+ */
+bool gcks_membership_add_connection(struct gcks_membership *membership, const char *name);
+void gcks_membership_remove_connection(struct gcks_membership *membership, const char *name);
+void gcks_membership_order_connections(struct gcks_membership *membership, const char *const *names,
+				       size_t count);
+void gcks_membership_clear_connections(struct gcks_membership *membership);
 bool gcks_membership_add_protect(struct gcks_membership *membership, const struct gcks_prefix *prefix);
 void gcks_membership_remove_protect(struct gcks_membership *membership, const struct gcks_prefix *prefix);
 bool gcks_membership_set_export(struct gcks_membership *membership, const struct gcks_prefix *prefix);

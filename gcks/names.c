@@ -88,9 +88,27 @@ const char *gcks_membership_state_name(Gsa__MembershipState state)
 
 const char *gcks_membership_status_name(const struct gcks_membership *membership)
 {
-	if (!membership->connection || !membership->gateway.length)
+	if (!membership->connection_count || !membership->gateway.length)
 		return "not-configured";
 	return gcks_membership_state_name(membership->state);
+}
+
+const char *gcks_mode_name(enum gcks_mode mode)
+{
+	switch (mode) {
+	case GCKS_MODE_FAIL_CLOSED:
+		return "fail-closed";
+	case GCKS_MODE_RECEIVE_ONLY:
+		return "receive-only";
+	case GCKS_MODE_PASSIVE:
+		return "passive";
+	}
+	return NULL;
+}
+
+const char *gcks_initial_exchange_name(bool gsa_auth)
+{
+	return gsa_auth ? "gsa-auth" : "ike-auth";
 }
 
 /* Why an inbound state has no replay window: a window over the numbers of many senders would drop all but one of them. */

@@ -15,6 +15,8 @@ _Static_assert(GSA__CREDENTIAL__CREDENTIAL_CERTIFICATE == 1 &&
 _Static_assert(GSA__EXPORT_MODE__EXPORT_NONE == 0 && GSA__EXPORT_MODE__EXPORT_CONNECTED == 1 &&
 		       GSA__EXPORT_MODE__EXPORT_PREFIX_LIST == 2,
 	       "typedef export of frr-gsa.yang");
+_Static_assert(GCKS_MODE_FAIL_CLOSED == 0 && GCKS_MODE_RECEIVE_ONLY == 1 && GCKS_MODE_PASSIVE == 2,
+	       "typedef mode of frr-gsa.yang");
 _Static_assert(GCKS_SHARING_GROUP == 0 && GCKS_SHARING_PAIRWISE == 1,
 	       "typedef sharing of frr-gsa.yang");
 _Static_assert(GCKS_CIPHER_AES256CBC_SHA256 == 0 && GCKS_CIPHER_AES128CBC_SHA256 == 1 &&
@@ -104,8 +106,9 @@ const struct frr_yang_module_info frr_gsa_info = {
 			.cli_show = gcks_cli_member_show,
 			.cli_show_end = gcks_cli_block_end } },
 		{ .xpath = "/frr-gsa:gsa/member/connection", .cbs = {
-			.modify = gcks_nb_member_connection_modify,
-			.destroy = gcks_nb_member_connection_destroy } },
+			.create = gcks_nb_member_connection_create,
+			.destroy = gcks_nb_member_connection_destroy,
+			.move = gcks_nb_member_connection_move } },
 		{ .xpath = "/frr-gsa:gsa/member/local-gateway", .cbs = {
 			.modify = gcks_nb_member_gateway_modify,
 			.destroy = gcks_nb_member_gateway_destroy } },
@@ -122,6 +125,10 @@ const struct frr_yang_module_info frr_gsa_info = {
 			.destroy = gcks_nb_member_prefix_list_destroy } },
 		{ .xpath = "/frr-gsa:gsa/member/retry-time", .cbs.modify =
 			gcks_nb_member_retry_time_modify },
+		{ .xpath = "/frr-gsa:gsa/member/mode", .cbs.modify =
+			gcks_nb_member_mode_modify },
+		{ .xpath = "/frr-gsa:gsa/member/initial-exchange", .cbs.modify =
+			gcks_nb_member_initial_exchange_modify },
 
 		{ .xpath = "/frr-gsa:gsa/state/group", .cbs = {
 			.get_next = gcks_nb_state_group_next,

@@ -74,10 +74,15 @@ bool gcks_nb_check_gateway(const struct lyd_node *member, const struct prefix *a
 bool gcks_nb_check_protect(const struct lyd_node *member, const struct prefix *protect, char *error,
 			   size_t error_size);
 
+#define GCKS_CONNECTIONS_MAX 8 /* max-elements of leaf-list connection */
+
+void gcks_nb_member_init(void); /* after libfrr has checked the callbacks */
+
 int gcks_nb_member_create(struct nb_cb_create_args *args);
 int gcks_nb_member_destroy(struct nb_cb_destroy_args *args);
-int gcks_nb_member_connection_modify(struct nb_cb_modify_args *args);
+int gcks_nb_member_connection_create(struct nb_cb_create_args *args);
 int gcks_nb_member_connection_destroy(struct nb_cb_destroy_args *args);
+int gcks_nb_member_connection_move(struct nb_cb_move_args *args);
 int gcks_nb_member_gateway_modify(struct nb_cb_modify_args *args);
 int gcks_nb_member_gateway_destroy(struct nb_cb_destroy_args *args);
 int gcks_nb_member_identifier_modify(struct nb_cb_modify_args *args);
@@ -88,6 +93,8 @@ int gcks_nb_member_export_modify(struct nb_cb_modify_args *args);
 int gcks_nb_member_prefix_list_modify(struct nb_cb_modify_args *args);
 int gcks_nb_member_prefix_list_destroy(struct nb_cb_destroy_args *args);
 int gcks_nb_member_retry_time_modify(struct nb_cb_modify_args *args);
+int gcks_nb_member_mode_modify(struct nb_cb_modify_args *args);
+int gcks_nb_member_initial_exchange_modify(struct nb_cb_modify_args *args);
 
 /* -- northbound_state.c -- */
 

@@ -12,6 +12,20 @@ static struct gcks_membership *membership_of(const struct lyd_node *dnode)
 	return nb_running_get_entry(dnode, NULL, true);
 }
 
+/* As in the candidate, once all of them are there. */
+static void order_connections(struct gcks_membership *membership, const struct lyd_node *member)
+{
+	const char *names[GCKS_CONNECTIONS_MAX];
+	const struct lyd_node *child;
+	size_t count = 0;
+
+	LY_LIST_FOR(lyd_child(member), child)
+	if (strmatch(child->schema->name, "connection") && count < array_size(names))
+		names[count++] = yang_dnode_get_string(child, NULL);
+	gcks_membership_order_connections(membership, names, count);
+	gcks_client_reconsider();
+}
+
 /*
  * Memory is taken in PREPARE, where a transaction can still be refused.  That a new membership is
  * in the table a moment early does no harm: it has no connection yet.
@@ -39,6 +53,8 @@ int gcks_nb_member_create(struct nb_cb_create_args *args)
 		/* YANG calls no modify callback for a default */
 		membership->export_mode = yang_dnode_get_enum(args->dnode, "export");
 		membership->retry_time_s = yang_dnode_get_uint32(args->dnode, "retry-time");
+		membership->mode = yang_dnode_get_enum(args->dnode, "mode");
+		membership->gsa_auth = yang_dnode_get_enum(args->dnode, "initial-exchange");
 		nb_running_set_entry(args->dnode, membership);
 		gcks_client_reconsider();
 		break;
@@ -61,26 +77,71 @@ int gcks_nb_member_destroy(struct nb_cb_destroy_args *args)
 	return NB_OK;
 }
 
-int gcks_nb_member_connection_modify(struct nb_cb_modify_args *args)
+/* ---- connection ---- */
+
+/* Memory is taken in PREPARE, as for protect. */
+int gcks_nb_member_connection_create(struct nb_cb_create_args *args)
 {
-	if (args->event != NB_EV_APPLY)
-		return gcks_nb_prepare_text(args);
-	gcks_nb_apply_text(args, &membership_of(args->dnode)->connection);
-	gcks_client_reconsider();
+	const char *name = yang_dnode_get_string(args->dnode, "../name");
+	const char *connection = yang_dnode_get_string(args->dnode, NULL);
+	struct gcks_membership *membership = gcks_membership_find(&gcksd.members, name);
+
+	switch (args->event) {
+	case NB_EV_VALIDATE:
+		break;
+	case NB_EV_PREPARE:
+		if (!membership || !gcks_membership_add_connection(membership, connection)) {
+			snprintf(args->errmsg, args->errmsg_len,
+				 "gsa member %s: key-server connection %s: out of memory", name,
+				 connection);
+			return NB_ERR_RESOURCE;
+		}
+		break;
+	case NB_EV_ABORT:
+		if (membership)
+			gcks_membership_remove_connection(membership, connection);
+		break;
+	case NB_EV_APPLY:
+		order_connections(membership, lyd_parent(args->dnode));
+		break;
+	}
 	return NB_OK;
 }
 
 int gcks_nb_member_connection_destroy(struct nb_cb_destroy_args *args)
 {
-	struct gcks_membership *membership;
-
 	if (args->event != NB_EV_APPLY)
 		return NB_OK;
-	membership = membership_of(args->dnode);
-	free(membership->connection);
-	membership->connection = NULL;
+	gcks_membership_remove_connection(membership_of(args->dnode),
+					  yang_dnode_get_string(args->dnode, NULL));
 	gcks_client_reconsider();
 	return NB_OK;
+}
+
+int gcks_nb_member_connection_move(struct nb_cb_move_args *args)
+{
+	if (args->event == NB_EV_APPLY)
+		order_connections(membership_of(args->dnode), lyd_parent(args->dnode));
+	return NB_OK;
+}
+
+/* libfrr asks for `move`, but calls a change of order a modification. */
+static int moved(struct nb_cb_modify_args *args)
+{
+	struct nb_cb_move_args move = {
+		.context = args->context,
+		.event = args->event,
+		.dnode = args->dnode,
+		.errmsg = args->errmsg,
+		.errmsg_len = args->errmsg_len,
+	};
+
+	return gcks_nb_member_connection_move(&move);
+}
+
+void gcks_nb_member_init(void)
+{
+	nb_node_find("/frr-gsa:gsa/member/connection")->cbs.modify = moved;
 }
 
 /* ---- local-gateway, protect ---- */
@@ -251,7 +312,7 @@ int gcks_nb_member_protect_destroy(struct nb_cb_destroy_args *args)
 	return NB_OK;
 }
 
-/* ---- identifier, export, retry-time ---- */
+/* ---- identifier, export, retry-time, mode, initial-exchange ---- */
 
 static void set_identifier(const struct lyd_node *dnode, uint32_t identifier)
 {
@@ -309,6 +370,24 @@ int gcks_nb_member_retry_time_modify(struct nb_cb_modify_args *args)
 	if (args->event != NB_EV_APPLY)
 		return NB_OK;
 	membership_of(args->dnode)->retry_time_s = yang_dnode_get_uint32(args->dnode, NULL);
+	gcks_client_reconsider();
+	return NB_OK;
+}
+
+int gcks_nb_member_mode_modify(struct nb_cb_modify_args *args)
+{
+	if (args->event != NB_EV_APPLY)
+		return NB_OK;
+	membership_of(args->dnode)->mode = yang_dnode_get_enum(args->dnode, NULL);
+	gcks_client_reconsider();
+	return NB_OK;
+}
+
+int gcks_nb_member_initial_exchange_modify(struct nb_cb_modify_args *args)
+{
+	if (args->event != NB_EV_APPLY)
+		return NB_OK;
+	membership_of(args->dnode)->gsa_auth = yang_dnode_get_enum(args->dnode, NULL);
 	gcks_client_reconsider();
 	return NB_OK;
 }

@@ -55,7 +55,7 @@ static bool kept(const struct gcks_member_table *table, const struct gcks_kernel
 {
 	const struct gcks_membership *membership = gcks_membership_find(table, id->group);
 
-	if (!membership || membership->sa || !membership->connection || !membership->gateway.length)
+	if (!membership || membership->sa || !membership->connection_count || !membership->gateway.length)
 		return false;
 	switch (membership->state) {
 	case GSA__MEMBERSHIP_STATE__MEMBERSHIP_UNSPECIFIED: /* charon has not reported yet */

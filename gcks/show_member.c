@@ -9,7 +9,7 @@
 /* What an operator should know about the state, NULL: nothing. */
 static const char *reason(const struct gcks_membership *membership)
 {
-	if (!membership->connection)
+	if (!membership->connection_count)
 		return "no key-server connection is configured";
 	if (!membership->gateway.length)
 		return "no local-gateway is configured";
@@ -76,6 +76,18 @@ static void add_routes(struct json_object *json, const struct gcks_membership *m
 	json_object_object_add(json, "route", list);
 }
 
+static void add_connections(struct json_object *json, const struct gcks_membership *membership)
+{
+	struct json_object *list;
+
+	if (!membership->connection_count)
+		return;
+	list = json_object_new_array();
+	for (size_t i = 0; i < membership->connection_count; i++)
+		json_array_string_add(list, membership->connections[i]);
+	json_object_object_add(json, "connection", list);
+}
+
 static struct json_object *member_json(const struct gcks_membership *membership)
 {
 	struct json_object *json = json_object_new_object();
@@ -83,7 +95,10 @@ static struct json_object *member_json(const struct gcks_membership *membership)
 
 	json_object_string_add(json, "group", membership->name);
 	gcks_json_number(json, "identifier", gcks_membership_identifier(membership));
-	gcks_json_text(json, "connection", membership->connection);
+	add_connections(json, membership);
+	json_object_string_add(json, "mode", gcks_mode_name(membership->mode));
+	json_object_string_add(json, "initial-exchange",
+			       gcks_initial_exchange_name(membership->gsa_auth));
 	gcks_json_address(json, "local-gateway", &membership->gateway);
 	gcks_json_prefixes(json, "protect", membership->protect, membership->protect_count);
 	json_object_string_add(json, "export", export_name(membership));
@@ -171,8 +186,12 @@ static void member_detail(struct vty *vty, const struct gcks_membership *members
 	if (membership->registered_at)
 		vty_out(vty, "  %-22s %s ago\n", "Registered",
 			gcks_cell_since(membership->registered_at));
-	vty_out(vty, "  %-22s %s, connection %s\n", "Key server",
-		gcks_cell_address(&membership->key_server), gcks_cell(membership->connection));
+	vty_out(vty, "  %-22s %s, connection%s", "Key server",
+		gcks_cell_address(&membership->key_server), membership->connection_count ? "" : " -");
+	for (size_t i = 0; i < membership->connection_count; i++)
+		vty_out(vty, "%s %s", i ? "," : "", membership->connections[i]);
+	vty_out(vty, ", opened with %s\n", gcks_initial_exchange_name(membership->gsa_auth));
+	vty_out(vty, "  %-22s %s\n", "Mode", gcks_mode_name(membership->mode));
 	vty_out(vty, "  %-22s %s\n", "Local gateway", gcks_cell_address(&membership->gateway));
 	show_prefixes(vty, "Protected", membership->protect, membership->protect_count);
 	vty_out(vty, "  %-22s %s%s%s\n", "Export", export_name(membership),

@@ -64,7 +64,7 @@ struct gcks_membership *join(struct gcks_member_table *table, const char *name, 
 	struct gcks_membership *membership = gcks_membership_add(table, name);
 
 	ck_assert_ptr_nonnull(membership);
-	membership->connection = strdup("hq");
+	ck_assert(gcks_membership_add_connection(membership, "hq"));
 	membership->configured_identifier = identifier;
 	membership->gateway = address_of(gateway);
 	membership->state = GSA__MEMBERSHIP_STATE__MEMBERSHIP_CONNECTING;

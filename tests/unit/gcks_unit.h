@@ -20,6 +20,7 @@ Suite *gcks_policy_suite(void);
 Suite *identity_suite(void);
 Suite *kernel_id_suite(void);
 Suite *member_suite(void);
+Suite *member_connection_suite(void);
 Suite *planner_suite(void);
 Suite *planner_random_suite(void);
 Suite *registration_suite(void);

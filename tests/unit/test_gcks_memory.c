@@ -59,6 +59,8 @@ static void draw_membership(struct picture *picture, const struct gcks_membershi
 		draw(picture, " %s%s",
 		     gcks_prefix_text(&membership->routes[i].prefix, text, sizeof(text)),
 		     membership->routes[i].ready ? " ready" : "");
+	for (size_t i = 0; i < membership->connection_count; i++)
+		draw(picture, " %s", membership->connections[i]);
 	draw(picture, "\n");
 }
 
@@ -190,6 +192,11 @@ static bool set_sa(void)
 	return gcks_membership_set_sa(blue(), &sa.group_sa, &reason);
 }
 
+static bool add_connection(void)
+{
+	return gcks_membership_add_connection(blue(), "elsewhere");
+}
+
 static bool add_protect(void)
 {
 	return gcks_membership_add_protect(blue(), &new_prefix);
@@ -257,6 +264,7 @@ static const struct {
 	{ "an SA of the key server", make_sa, 2 },
 	{ "a membership", add_membership, 2 },
 	{ "an SA of the member", set_sa, 3 },
+	{ "a connection", add_connection, 2 },
 	{ "a protected prefix", add_protect, 1 },
 	{ "an exported prefix", add_export, 2 },
 	{ "a route", add_route, 1 },

@@ -243,6 +243,30 @@ START_TEST(table)
 }
 END_TEST
 
+START_TEST(data_keys)
+{
+	static const bool counter_mode[] = {
+		[GCKS_CIPHER_AES256CBC_SHA256] = false, [GCKS_CIPHER_AES128CBC_SHA256] = false,
+		[GCKS_CIPHER_AES256GCM16] = true,	[GCKS_CIPHER_AES128GCM16] = true,
+		[GCKS_CIPHER_CHACHA20POLY1305] = true,
+	};
+	const struct gcks_group *blue = gcks_policy_find(&policy, "blue");
+
+	ck_assert_uint_gt(blue->lifetime_data_s,
+			  2 * (blue->activation_delay_s + blue->deactivation_delay_s));
+	ck_assert_uint_eq(gcks_lifetime_data_minimum(0, 0), 1);
+	ck_assert_uint_eq(gcks_lifetime_data_minimum(300, 600), 1801);
+	for (size_t i = 0; i < COUNT(counter_mode); i++) {
+		ck_assert_ptr_nonnull(gcks_cipher_name(i));
+		ck_assert(gcks_cipher_fits(GCKS_SHARING_PAIRWISE, i));
+		ck_assert_int_eq(gcks_cipher_fits(GCKS_SHARING_GROUP, i), !counter_mode[i]);
+	}
+	ck_assert_ptr_null(gcks_cipher_name(COUNT(counter_mode)));
+	ck_assert(gcks_cipher_fits(GCKS_SHARING_GROUP, gcks_cipher_default(GCKS_SHARING_GROUP)));
+	ck_assert(gcks_cipher_fits(blue->sharing, blue->cipher));
+}
+END_TEST
+
 Suite *gcks_policy_suite(void)
 {
 	Suite *suite = suite_create("gcks_policy");
@@ -254,6 +278,7 @@ Suite *gcks_policy_suite(void)
 	tcase_add_test(tcase, long_reasons);
 	tcase_add_test(tcase, allows_after_change);
 	tcase_add_test(tcase, table);
+	tcase_add_test(tcase, data_keys);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -285,8 +285,7 @@ START_TEST(keeps_until_reported)
 		ck_assert_uint_eq(plan.install_count, 2 + 3 + 3 + 3);
 	}
 	blue->state = GSA__MEMBERSHIP_STATE__MEMBERSHIP_CONNECTING;
-	free(blue->connection);
-	blue->connection = NULL;
+	gcks_membership_remove_connection(blue, "hq");
 	make(true);
 	ck_assert_uint_eq(plan.remove_count, 5);
 }
