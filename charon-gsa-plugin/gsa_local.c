@@ -343,7 +343,6 @@ METHOD(gsa_local_t, destroy, void, private_gsa_local_t *this)
 	this->out->destroy(this->out);
 	this->in->destroy(this->in);
 	this->questions->destroy(this->questions);
-	this->answered->destroy(this->answered);
 	this->drained->destroy(this->drained);
 	this->handler_wake->destroy(this->handler_wake);
 	this->mutex->destroy(this->mutex);
@@ -367,11 +366,10 @@ gsa_local_t *gsa_local_create(void)
 		.wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
 		.mutex = mutex_create(MUTEX_TYPE_DEFAULT),
 		.handler_wake = condvar_create(CONDVAR_TYPE_DEFAULT),
-		.answered = condvar_create(CONDVAR_TYPE_DEFAULT),
 		.drained = condvar_create(CONDVAR_TYPE_DEFAULT),
 		.out = linked_list_create(),
 		.in = linked_list_create(),
-		.questions = linked_list_create(),
+		.questions = hashtable_create(hashtable_hash_ptr, hashtable_equals_ptr, 32),
 		.fd = -1,
 		.buffer = malloc(GSA_MESSAGE_MAX + 1),
 		.retry_s = 1,

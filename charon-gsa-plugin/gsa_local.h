@@ -8,6 +8,7 @@
 
 #include "charon-gsa-plugin/gsa.h"
 
+#include <collections/hashtable.h>
 #include <collections/linked_list.h>
 #include <threading/condvar.h>
 #include <threading/mutex.h>
@@ -22,6 +23,7 @@ typedef enum { DOWN, HELLO, UP } link_state_t;
 /* A thread that waits for an answer; lives on its stack. */
 typedef struct {
 	uint32_t request;
+	condvar_t *answered;
 	bool over;
 	Gsa__Message *reply;
 } gsa_question_t;
@@ -40,7 +42,7 @@ struct private_gsa_local_t {
 	thread_t *socket_thread, *handler_thread;
 
 	mutex_t *mutex; /* for all below */
-	condvar_t *handler_wake, *answered, *drained;
+	condvar_t *handler_wake, *drained;
 	bool stopped;
 	link_state_t state;
 	bool open;	     /* the handling thread is at this connection: others may send */
@@ -49,7 +51,7 @@ struct private_gsa_local_t {
 	size_t out_size;
 	bool overflow;
 	linked_list_t *in;	  /* gsa_received_t * */
-	linked_list_t *questions; /* gsa_question_t * */
+	hashtable_t *questions;	  /* request -> gsa_question_t * */
 	uint32_t last_request;
 	u_int dropped; /* messages, since it was last logged */
 	time_t dropped_logged;

@@ -22,9 +22,36 @@ static void free_received(gsa_received_t *received)
 	free(received);
 }
 
+static const void *key_of(uint32_t request)
+{
+	return (const void *)(uintptr_t)request;
+}
+
+/* It is over, with an answer or without. */
+static void conclude(private_gsa_local_t *this, gsa_question_t *question, Gsa__Message *reply)
+{
+	this->questions->remove(this->questions, key_of(question->request));
+	question->reply = reply;
+	question->over = TRUE;
+	question->answered->signal(question->answered);
+}
+
+static void conclude_all(private_gsa_local_t *this)
+{
+	enumerator_t *enumerator = this->questions->create_enumerator(this->questions);
+	gsa_question_t *question;
+	const void *key;
+
+	while (enumerator->enumerate(enumerator, &key, &question)) {
+		this->questions->remove_at(this->questions, enumerator);
+		question->over = TRUE;
+		question->answered->signal(question->answered);
+	}
+	enumerator->destroy(enumerator);
+}
+
 void gsa_local_clear(private_gsa_local_t *this)
 {
-	gsa_question_t *question;
 	gsa_received_t *received;
 	chunk_t *packed;
 
@@ -35,9 +62,7 @@ void gsa_local_clear(private_gsa_local_t *this)
 	this->overflow = FALSE;
 	while (this->in->remove_first(this->in, (void **)&received) == SUCCESS)
 		free_received(received);
-	while (this->questions->remove_first(this->questions, (void **)&question) == SUCCESS)
-		question->over = TRUE;
-	this->answered->broadcast(this->answered);
+	conclude_all(this);
 }
 
 bool gsa_local_enqueue(private_gsa_local_t *this, const Gsa__Message *message)
@@ -87,7 +112,7 @@ bool gsa_local_send(private_gsa_local_t *this, Gsa__Message *message)
 Gsa__Message *gsa_local_ask(private_gsa_local_t *this, Gsa__RegistrationRequest *request)
 {
 	Gsa__Message message = GSA__MESSAGE__INIT;
-	gsa_question_t question = {};
+	gsa_question_t question = { .answered = condvar_create(CONDVAR_TYPE_DEFAULT) };
 	timeval_t until;
 
 	message.body_case = GSA__MESSAGE__BODY_REGISTRATION_REQUEST;
@@ -98,38 +123,29 @@ Gsa__Message *gsa_local_ask(private_gsa_local_t *this, Gsa__RegistrationRequest 
 	this->mutex->lock(this->mutex);
 	question.request = request->request = ++this->last_request;
 	if (this->open && !this->stopped && gsa_local_enqueue(this, &message)) {
-		this->questions->insert_last(this->questions, &question);
-		while (!question.over) {
-			if (this->answered->timed_wait_abs(this->answered, this->mutex, until))
+		this->questions->put(this->questions, key_of(question.request), &question);
+		while (!question.over)
+			if (question.answered->timed_wait_abs(question.answered, this->mutex, until))
 				break;
-		}
 		if (!question.over)
-			this->questions->remove(this->questions, &question, NULL);
+			this->questions->remove(this->questions, key_of(question.request));
 	}
 	this->mutex->unlock(this->mutex);
+	question.answered->destroy(question.answered);
 	return question.reply;
 }
 
 void gsa_local_take_reply(private_gsa_local_t *this, Gsa__Message *message)
 {
-	enumerator_t *enumerator;
+	uint32_t request = message->registration_reply->request;
 	gsa_question_t *question;
 
 	this->mutex->lock(this->mutex);
-	enumerator = this->questions->create_enumerator(this->questions);
-	while (enumerator->enumerate(enumerator, &question)) {
-		if (question->request != message->registration_reply->request)
-			continue;
-		this->questions->remove_at(this->questions, enumerator);
-		question->reply = message;
-		question->over = TRUE;
-		message = NULL;
-		this->answered->broadcast(this->answered);
-		break;
-	}
-	enumerator->destroy(enumerator);
+	question = this->questions->get(this->questions, key_of(request));
+	if (question)
+		conclude(this, question, message);
 	this->mutex->unlock(this->mutex);
-	if (message) {
+	if (!question) {
 		gsa_local_dropped(this, "an answer came too late, or to no question");
 		gsa_message_free(message);
 	}

@@ -12,6 +12,7 @@
  */
 #include "charon-gsa-plugin/gsa.h"
 
+#include <collections/hashtable.h>
 #include <collections/linked_list.h>
 #include <processing/jobs/callback_job.h>
 #include <processing/jobs/initiate_tasks_job.h>
@@ -36,7 +37,7 @@ struct private_gsa_server_t {
 	gsa_server_t public;
 	server_listener_t listener;
 	mutex_t *mutex;
-	linked_list_t *registrations;
+	hashtable_t *ike_sas; /* unique id -> linked_list_t of its registrations, never empty */
 	/* why a certificate was last rejected, and on which IKE_SA */
 	uint32_t rejected_ike_sa;
 	const char *rejected_reason;
@@ -103,13 +104,64 @@ static void send_rekeyed(uint32_t old, uint32_t new)
 
 /* The table */
 
+static const void *key_of(uint32_t ike_sa)
+{
+	return (const void *)(uintptr_t)ike_sa;
+}
+
+/* The registrations of an IKE_SA. */
+static enumerator_t *create_enumerator(private_gsa_server_t *this, uint32_t ike_sa)
+{
+	linked_list_t *list = this->ike_sas->get(this->ike_sas, key_of(ike_sa));
+
+	return list ? list->create_enumerator(list) : enumerator_create_empty();
+}
+
+static void insert(private_gsa_server_t *this, registration_t *registration)
+{
+	const void *key = key_of(registration->peer->ike_sa);
+	linked_list_t *list = this->ike_sas->get(this->ike_sas, key);
+
+	if (!list) {
+		list = linked_list_create();
+		this->ike_sas->put(this->ike_sas, key, list);
+	}
+	list->insert_last(list, registration);
+}
+
+/* Not while an enumerator is at it. */
+static void take_out(private_gsa_server_t *this, registration_t *registration)
+{
+	const void *key = key_of(registration->peer->ike_sa);
+	linked_list_t *list = this->ike_sas->get(this->ike_sas, key);
+
+	list->remove(list, registration, NULL);
+	if (!list->get_count(list)) {
+		this->ike_sas->remove(this->ike_sas, key);
+		list->destroy(list);
+	}
+}
+
 static registration_t *find(private_gsa_server_t *this, uint32_t ike_sa, uint32_t group)
 {
-	enumerator_t *enumerator = this->registrations->create_enumerator(this->registrations);
+	enumerator_t *enumerator = create_enumerator(this, ike_sa);
 	registration_t *current, *found = NULL;
 
 	while (!found && enumerator->enumerate(enumerator, &current))
-		if (current->peer->ike_sa == ike_sa && current->group == group)
+		if (current->group == group)
+			found = current;
+	enumerator->destroy(enumerator);
+	return found;
+}
+
+/* The group of that name; without a name the first of the IKE_SA. */
+static registration_t *find_name(private_gsa_server_t *this, uint32_t ike_sa, chunk_t name)
+{
+	enumerator_t *enumerator = create_enumerator(this, ike_sa);
+	registration_t *current, *found = NULL;
+
+	while (!found && enumerator->enumerate(enumerator, &current))
+		if (!name.len || chunk_equals(current->name, name))
 			found = current;
 	enumerator->destroy(enumerator);
 	return found;
@@ -117,12 +169,12 @@ static registration_t *find(private_gsa_server_t *this, uint32_t ike_sa, uint32_
 
 static size_t count_of(private_gsa_server_t *this, uint32_t ike_sa, bool with_ending)
 {
-	enumerator_t *enumerator = this->registrations->create_enumerator(this->registrations);
+	enumerator_t *enumerator = create_enumerator(this, ike_sa);
 	registration_t *current;
 	size_t number = 0;
 
 	while (enumerator->enumerate(enumerator, &current))
-		if (current->peer->ike_sa == ike_sa && (with_ending || !current->ending))
+		if (with_ending || !current->ending)
 			number++;
 	enumerator->destroy(enumerator);
 	return number;
@@ -140,15 +192,21 @@ METHOD(gsa_server_t, count, size_t, private_gsa_server_t *this, uint32_t ike_sa)
 
 METHOD(gsa_server_t, repeat, void, private_gsa_server_t *this)
 {
-	enumerator_t *enumerator;
+	enumerator_t *ike_sas, *enumerator;
 	registration_t *current;
+	linked_list_t *list;
+	const void *key;
 
 	this->mutex->lock(this->mutex);
-	enumerator = this->registrations->create_enumerator(this->registrations);
-	while (enumerator->enumerate(enumerator, &current))
-		if (!current->ending)
-			send_registration(current);
-	enumerator->destroy(enumerator);
+	ike_sas = this->ike_sas->create_enumerator(this->ike_sas);
+	while (ike_sas->enumerate(ike_sas, &key, &list)) {
+		enumerator = list->create_enumerator(list);
+		while (enumerator->enumerate(enumerator, &current))
+			if (!current->ending)
+				send_registration(current);
+		enumerator->destroy(enumerator);
+	}
+	ike_sas->destroy(ike_sas);
 	this->mutex->unlock(this->mutex);
 }
 
@@ -168,7 +226,7 @@ METHOD(gsa_server_t, add, void, private_gsa_server_t *this, const Gsa__Peer *pee
 			.group = group,
 			.name = chunk_clone(group_name),
 		);
-		this->registrations->insert_last(this->registrations, registration);
+		insert(this, registration);
 	}
 	this->mutex->unlock(this->mutex);
 	DBG1(DBG_IKE, "gsa: %s registered with group %s over IKE_SA %s[%u]", peer->identity,
@@ -179,25 +237,19 @@ METHOD(gsa_server_t, left, void, private_gsa_server_t *this, uint32_t ike_sa, ch
        const char *text)
 {
 	char name_text[GSA_GROUP_TEXT];
-	enumerator_t *enumerator;
 	registration_t *current;
 	bool found = FALSE;
 
 	this->mutex->lock(this->mutex);
-	enumerator = this->registrations->create_enumerator(this->registrations);
-	while (enumerator->enumerate(enumerator, &current)) {
-		if (current->peer->ike_sa != ike_sa ||
-		    (group_name.len && !chunk_equals(current->name, group_name)))
-			continue;
+	while ((current = find_name(this, ike_sa, group_name))) {
 		found = TRUE;
 		DBG1(DBG_IKE, "gsa: %s is out of group %s: %s", current->peer->identity,
 		     gsa_group_text(current->name, name_text), text);
 		if (!current->ending)
 			send_ended(ike_sa, current->group, GSA__END_REASON__END_LEFT, text);
-		this->registrations->remove_at(this->registrations, enumerator);
+		take_out(this, current);
 		registration_destroy(current);
 	}
-	enumerator->destroy(enumerator);
 	this->mutex->unlock(this->mutex);
 	if (!found)
 		DBG1(DBG_IKE, "gsa: IKE_SA %u wants to leave group %s, but is not registered",
@@ -237,7 +289,7 @@ static bool end_take(private_gsa_server_t *this, const end_t *end, chunk_t *name
 	*name = several ? chunk_clone(registration->name) : chunk_empty;
 	DBG1(DBG_IKE, "gsa: %s is removed from group %s: %s", registration->peer->identity,
 	     gsa_group_text(registration->name, name_text), end->reason);
-	this->registrations->remove(this->registrations, registration, NULL);
+	take_out(this, registration);
 	registration_destroy(registration);
 	this->mutex->unlock(this->mutex);
 	return TRUE;
@@ -304,22 +356,17 @@ static void gone(private_gsa_server_t *this, ike_sa_t *ike_sa)
 {
 	uint32_t id = ike_sa->get_unique_id(ike_sa);
 	char name_text[GSA_GROUP_TEXT];
-	enumerator_t *enumerator;
 	registration_t *current;
 	bool tell = FALSE;
 
 	this->mutex->lock(this->mutex);
-	enumerator = this->registrations->create_enumerator(this->registrations);
-	while (enumerator->enumerate(enumerator, &current)) {
-		if (current->peer->ike_sa != id)
-			continue;
+	while ((current = find_name(this, id, chunk_empty))) {
 		tell |= !current->ending;
 		DBG1(DBG_IKE, "gsa: registration of %s with group %s ends with its IKE_SA",
 		     current->peer->identity, gsa_group_text(current->name, name_text));
-		this->registrations->remove_at(this->registrations, enumerator);
+		take_out(this, current);
 		registration_destroy(current);
 	}
-	enumerator->destroy(enumerator);
 	if (tell)
 		send_ended(id, 0, GSA__END_REASON__END_IKE_SA_DOWN, "the IKE_SA is down");
 	this->mutex->unlock(this->mutex);
@@ -345,21 +392,18 @@ METHOD(listener_t, ike_rekey, bool, server_listener_t *listener, ike_sa_t *old, 
 {
 	uint32_t old_id = old->get_unique_id(old), new_id = new->get_unique_id(new);
 	private_gsa_server_t *this = listener->server;
-	enumerator_t *enumerator;
 	registration_t *current;
 	bool found = FALSE;
 
 	this->mutex->lock(this->mutex);
-	enumerator = this->registrations->create_enumerator(this->registrations);
-	while (enumerator->enumerate(enumerator, &current)) {
-		if (current->peer->ike_sa != old_id)
-			continue;
+	while ((current = find_name(this, old_id, chunk_empty))) {
+		take_out(this, current);
 		current->peer->ike_sa = new_id;
+		insert(this, current);
 		found = TRUE;
 		if (current->ending)
 			queue_end(new_id, current->group, TRUE, current->close, "policy");
 	}
-	enumerator->destroy(enumerator);
 	if (found)
 		send_rekeyed(old_id, new_id);
 	this->mutex->unlock(this->mutex);
@@ -435,10 +479,17 @@ METHOD(listener_t, alert, bool, server_listener_t *listener, ike_sa_t *ike_sa, a
 	return TRUE;
 }
 
+static void destroy_list(void *list, const void *key)
+{
+	linked_list_t *registrations = list;
+
+	registrations->destroy_function(registrations, (void *)registration_destroy);
+}
+
 METHOD(gsa_server_t, destroy, void, private_gsa_server_t *this)
 {
 	charon->bus->remove_listener(charon->bus, &this->listener.public);
-	this->registrations->destroy_function(this->registrations, (void *)registration_destroy);
+	this->ike_sas->destroy_function(this->ike_sas, destroy_list);
 	this->mutex->destroy(this->mutex);
 	free(this);
 }
@@ -465,7 +516,7 @@ gsa_server_t *gsa_server_create(void)
 			},
 		},
 		.mutex = mutex_create(MUTEX_TYPE_DEFAULT),
-		.registrations = linked_list_create(),
+		.ike_sas = hashtable_create(hashtable_hash_ptr, hashtable_equals_ptr, 64),
 	);
 	this->listener.server = this;
 	charon->bus->add_listener(charon->bus, &this->listener.public);
