@@ -74,6 +74,8 @@ void gcks_server_reconsider(void);
 void gcks_server_group_gone(uint32_t identifier, const char *name);
 /* `clear gsa member`: end the identity's registrations, in all groups with `group` 0.  How many. */
 unsigned int gcks_server_clear(const char *identity, uint32_t group);
+/* An operator's wish: false when the group has no SA yet. */
+bool gcks_server_rekey(uint32_t identifier);
 void gcks_server_receive(const Gsa__Message *message); /* of charon */
 void gcks_server_charon_synced(void);
 void gcks_server_start(void);
@@ -110,6 +112,10 @@ enum gcks_member_event { GCKS_MEMBER_REGISTERED, GCKS_MEMBER_REMOVED, GCKS_MEMBE
  */
 void gcks_notify_member(enum gcks_member_event event, const char *group, const char *identity,
 			const struct gcks_address *address, uint16_t notify, const char *reason);
+
+/* Notification rekey-done: every registered member has acknowledged the new SA, or will not. */
+void gcks_notify_rekey(const char *group, uint32_t generation, unsigned int members,
+		       unsigned int unanswered);
 
 /* -- announce.c -- */
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* /frr-gsa:clear-member, and the notifications about members. */
+/* /frr-gsa:clear-member, and the notifications. */
 #include <zebra.h>
 
 #include "gcks/northbound.h"
@@ -80,5 +80,27 @@ void gcks_notify_member(enum gcks_member_event event, const char *group, const c
 	}
 	if (event != GCKS_MEMBER_REGISTERED)
 		add(arguments, notification, "reason", reason);
+	nb_notification_send(notification, arguments);
+}
+
+static void add_number(struct list *arguments, const char *notification, const char *leaf,
+		       uint32_t value)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", value);
+	add(arguments, notification, leaf, text);
+}
+
+void gcks_notify_rekey(const char *group, uint32_t generation, unsigned int members,
+		       unsigned int unanswered)
+{
+	static const char notification[] = "/frr-gsa:rekey-done";
+	struct list *arguments = yang_data_list_new();
+
+	add(arguments, notification, "group", group);
+	add_number(arguments, notification, "generation", generation);
+	add_number(arguments, notification, "members", members);
+	add_number(arguments, notification, "unanswered", unanswered);
 	nb_notification_send(notification, arguments);
 }

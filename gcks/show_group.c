@@ -54,6 +54,15 @@ static struct json_object *group_json(const struct gcks_group *group)
 	add_patterns(json, "deny-identity", group->deny);
 	gcks_json_text(json, "sharing", gcks_sharing_name(group->sharing));
 	gcks_json_text(json, "cipher", gcks_cipher_name(group->cipher));
+	json_object_int_add(json, "lifetime-data", group->lifetime_data_s);
+	json_object_int_add(json, "activation-delay", group->activation_delay_s);
+	json_object_int_add(json, "deactivation-delay", group->deactivation_delay_s);
+	if (group->sharing == GCKS_SHARING_PAIRWISE)
+		json_object_int_add(json, "sender-id-bits", group->sender_id_bits);
+	json_object_boolean_add(json, "rekey-on-join", group->rekey_on_join);
+	json_object_boolean_add(json, "rekey-on-leave", group->rekey_on_leave);
+	json_object_int_add(json, "rekey-in-flight", group->rekey_in_flight);
+	json_object_int_add(json, "rekey-missed-maximum", group->rekey_missed_maximum);
 	gcks_json_number(json, "maximum-members", group->maximum_members);
 	json_object_int_add(json, "registration-hold-time", group->registration_hold_time_s);
 	json_object_int_add(json, "registered-members", member_count(group));
@@ -86,6 +95,23 @@ static void show_patterns(struct vty *vty, const char *title, const struct gcks_
 		vty_out(vty, "  %-22s %s\n", title, pattern->text);
 }
 
+static void rekey_policy(struct vty *vty, const struct gcks_group *group)
+{
+	vty_out(vty, "  %-22s %u s; in use %u s after delivery, the old one ends %u s later\n",
+		"Lifetime of an SA", group->lifetime_data_s, group->activation_delay_s,
+		group->deactivation_delay_s);
+	vty_out(vty, "  %-22s at the end of its lifetime%s%s; %u members at once, ", "Rekey",
+		group->rekey_on_join ? ", on join" : "", group->rekey_on_leave ? ", on leave" : "",
+		group->rekey_in_flight);
+	if (group->rekey_missed_maximum)
+		vty_out(vty, "%u missed in a row end a registration\n",
+			group->rekey_missed_maximum);
+	else
+		vty_out(vty, "any number may be missed\n");
+	if (group->sharing == GCKS_SHARING_PAIRWISE)
+		vty_out(vty, "  %-22s %u bits\n", "Sender-IDs", group->sender_id_bits);
+}
+
 static void group_detail(struct vty *vty, const struct gcks_group *group)
 {
 	const char *credential = gcks_credential_name(group->credential);
@@ -107,6 +133,7 @@ static void group_detail(struct vty *vty, const struct gcks_group *group)
 		vty_out(vty, "; at most %u", group->maximum_members);
 	vty_out(vty, "\n  %-22s %s, sharing %s\n", "SA policy", gcks_cipher_name(group->cipher),
 		gcks_sharing_name(group->sharing));
+	rekey_policy(vty, group);
 	if (sa)
 		vty_out(vty, "  %-22s SPI 0x%08x, generation %u, made %s ago\n", "Current SA",
 			sa->spi, sa->generation, gcks_cell_since(sa->created_at));
