@@ -64,9 +64,10 @@ static void send_member(const struct gcks_registration *entry, bool removed)
  */
 static bool is_registered(const struct gcks_membership *membership)
 {
-	if (membership->sa)
+	if (membership->sas)
 		return true;
-	return !gcks_client_is_out(membership) && gcks_install_holds_sa(membership->name);
+	return !membership->ended && !gcks_client_is_out(membership) &&
+	       gcks_install_holds_sa(membership->name);
 }
 
 static void announce(uint32_t identifier, const struct gcks_group *served,

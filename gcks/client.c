@@ -1,28 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Member: joins, what charon reports of them, and when to plan. */
+/* Member: what charon reports of its memberships, the phases of their SAs, and when to plan. */
 #include <zebra.h>
 
 #include "lib/frrevent.h"
 #include "lib/log.h"
-#include "lib/memory.h"
+#include "lib/monotime.h"
 
 #include "gcks/client.h"
 #include "gcks/names.h"
 #include "gcks/server.h"
 
 #define SETTLE_MAX_S 60
+#define PHASE_MAX_MS (3600 * 1000) /* a timer takes no more than an int */
 
-/* What charon was told to join. */
-struct joined {
-	struct joined *next;
-	char *group;
-	uint8_t *packed; /* the Join */
-	size_t length;
-	uint32_t configured, identifier; /* as configured, as in use */
-};
-
-static struct joined *joins;
-static struct event *t_reconsider, *t_settled;
+static struct event *t_reconsider, *t_settled, *t_phases;
 static bool settled;
 static bool states_repeated; /* bgpd was told all states after the resynchronisation */
 
@@ -31,21 +22,18 @@ static bool client_is(Gsa__Role role, enum gcks_client_state state)
 	return gcks_local_status(role)->state == state;
 }
 
-/*
- * Without bgpd nothing is removed, not even what an excluded membership leaves: which routes there
- * are is not known then.
- */
 static bool everything_known(void)
 {
 	return gcksd.configured && client_is(GSA__ROLE__ROLE_CHARON, GCKS_CLIENT_UP) &&
 	       client_is(GSA__ROLE__ROLE_BGPD, GCKS_CLIENT_UP);
 }
 
-/* ---- joins ---- */
-
-bool gcks_client_is_complete(const struct gcks_membership *membership)
+/* Without bgpd it is not known which routes there are; of old SAs that says nothing. */
+static enum gcks_removal removal(void)
 {
-	return membership && membership->connection_count && membership->gateway.length;
+	if (!gcksd.configured || !client_is(GSA__ROLE__ROLE_CHARON, GCKS_CLIENT_UP))
+		return GCKS_REMOVE_NOTHING;
+	return everything_known() ? GCKS_REMOVE_ALL : GCKS_REMOVE_OLD_SAS;
 }
 
 bool gcks_client_is_out(const struct gcks_membership *membership)
@@ -54,157 +42,12 @@ bool gcks_client_is_out(const struct gcks_membership *membership)
 	       membership->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED;
 }
 
-/* Borrows from the membership. */
-static void fill_join(Gsa__Join *join, const struct gcks_membership *membership)
+int64_t gcks_now_ms(void)
 {
-	*join = (Gsa__Join)GSA__JOIN__INIT;
-	join->group = membership->name;
-	join->connection = membership->connections;
-	join->n_connection = membership->connection_count;
-	join->sender = true;
-	join->retry_s = membership->retry_time_s;
-	join->gsa_auth = membership->gsa_auth;
-	join->renew = membership->renew;
-}
+	struct timeval now;
 
-static bool send_join(Gsa__Join *join)
-{
-	Gsa__Message message = GSA__MESSAGE__INIT;
-
-	message.body_case = GSA__MESSAGE__BODY_JOIN;
-	message.join = join;
-	return gcks_local_send(GSA__ROLE__ROLE_CHARON, &message);
-}
-
-static void free_joined(struct joined **at)
-{
-	struct joined *joined = *at;
-
-	*at = joined->next;
-	XFREE(MTYPE_TMP, joined->group);
-	XFREE(MTYPE_TMP, joined->packed);
-	XFREE(MTYPE_TMP, joined);
-}
-
-static struct joined **find_joined(const char *group)
-{
-	struct joined **at = &joins;
-
-	while (*at && strcmp((*at)->group, group) != 0)
-		at = &(*at)->next;
-	return at;
-}
-
-static void leave(struct joined **at)
-{
-	Gsa__Message message = GSA__MESSAGE__INIT;
-	Gsa__Leave leave = GSA__LEAVE__INIT;
-
-	leave.group = (*at)->group;
-	message.body_case = GSA__MESSAGE__BODY_LEAVE;
-	message.leave = &leave;
-	gcks_local_send(GSA__ROLE__ROLE_CHARON, &message);
-	free_joined(at);
-}
-
-static void forget_registration(struct gcks_membership *membership)
-{
-	uint32_t identifier = gcks_membership_identifier(membership);
-
-	gcks_membership_drop_sa(membership);
-	membership->state = GSA__MEMBERSHIP_STATE__MEMBERSHIP_UNSPECIFIED;
-	membership->notify = 0;
-	membership->registered_at = 0;
-	membership->learnt_identifier = 0;
-	free(membership->text);
-	membership->text = NULL;
-	if (gcks_membership_identifier(membership) != identifier)
-		gcks_routes_forget(membership);
-}
-
-/* Does another identifier change the verdict on the SA?  charon then has to get it again. */
-static bool judged_otherwise(const struct gcks_membership *membership, const struct joined *joined)
-{
-	uint32_t configured = membership->configured_identifier;
-
-	return joined->configured != configured &&
-	       (gcks_client_is_out(membership) ||
-		(membership->sa && configured && membership->learnt_identifier &&
-		 membership->learnt_identifier != configured));
-}
-
-static void update_join(struct gcks_membership *membership)
-{
-	struct joined **at = find_joined(membership->name);
-	uint32_t identifier = gcks_membership_identifier(membership);
-	Gsa__Join join;
-	uint8_t *packed;
-	size_t length;
-
-	/* bgpd knows the group by its number, and tells all of the new one's prefixes */
-	if (*at && (*at)->identifier != identifier) {
-		gcks_routes_forget(membership);
-		(*at)->identifier = identifier;
-	}
-	if (*at && judged_otherwise(membership, *at)) {
-		leave(at);
-		forget_registration(membership);
-		at = find_joined(membership->name);
-	}
-	fill_join(&join, membership);
-	length = gsa__join__get_packed_size(&join);
-	packed = XMALLOC(MTYPE_TMP, length);
-	gsa__join__pack(&join, packed);
-	if (*at && (*at)->length == length && memcmp((*at)->packed, packed, length) == 0) {
-		XFREE(MTYPE_TMP, packed);
-		(*at)->configured = membership->configured_identifier;
-		return;
-	}
-	if (!send_join(&join)) {
-		XFREE(MTYPE_TMP, packed);
-		return;
-	}
-	if (*at)
-		free_joined(at);
-	at = &joins;
-	while (*at)
-		at = &(*at)->next;
-	*at = XCALLOC(MTYPE_TMP, sizeof(**at));
-	(*at)->group = XSTRDUP(MTYPE_TMP, membership->name);
-	(*at)->packed = packed;
-	(*at)->length = length;
-	(*at)->configured = membership->configured_identifier;
-	(*at)->identifier = gcks_membership_identifier(membership);
-}
-
-static void update_joins(void)
-{
-	struct joined **at = &joins;
-
-	while (*at) {
-		struct gcks_membership *membership =
-			gcks_membership_find(&gcksd.members, (*at)->group);
-
-		if (gcks_client_is_complete(membership)) {
-			at = &(*at)->next;
-			continue;
-		}
-		if (membership)
-			forget_registration(membership);
-		leave(at);
-	}
-	for (struct gcks_membership *membership = gcksd.members.memberships; membership;
-	     membership = membership->next)
-		if (gcks_client_is_complete(membership))
-			update_join(membership);
-}
-
-void gcks_client_membership_gone(const struct gcks_membership *membership)
-{
-	struct joined **at = find_joined(membership->name);
-
-	if (*at)
-		leave(at);
+	monotime(&now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_usec / 1000;
 }
 
 /* ---- after a start ---- */
@@ -212,7 +55,7 @@ void gcks_client_membership_gone(const struct gcks_membership *membership)
 /* Of an earlier gcksd: what it had learnt about the group comes back with charon's report. */
 static bool awaits_report(const struct gcks_membership *membership)
 {
-	return gcks_client_is_complete(membership) && !membership->sa &&
+	return gcks_client_is_complete(membership) && !membership->sas && !membership->ended &&
 	       !gcks_client_is_out(membership) && gcks_install_holds_sa(membership->name);
 }
 
@@ -238,15 +81,79 @@ static void settle(struct event *event)
 	gcks_local_sync_done(GSA__ROLE__ROLE_BGPD);
 }
 
+/* ---- phases ---- */
+
+static void retire_sa(const struct gcks_membership *membership, const struct gcks_member_sa *sa)
+{
+	Gsa__Message message = GSA__MESSAGE__INIT;
+	Gsa__RetireSa retire = GSA__RETIRE_SA__INIT;
+
+	retire.group = membership->name;
+	retire.spi = sa->spi;
+	message.body_case = GSA__MESSAGE__BODY_RETIRE_SA;
+	message.retire_sa = &retire;
+	/* if charon is away it tells of the SA again, and then of its age */
+	gcks_local_send(GSA__ROLE__ROLE_CHARON, &message);
+}
+
+static void log_gone(const struct gcks_membership *membership, const struct gcks_member_sa *sa)
+{
+	if (sa->phase == GCKS_SA_RETIRING)
+		zlog_info("GSA: group %s: the SA 0x%08x has been replaced and is gone",
+			  membership->name, sa->spi);
+	else
+		zlog_warn("GSA: group %s: the SA 0x%08x has come to the end of its lifetime%s",
+			  membership->name, sa->spi,
+			  membership->ended ? "; no key server has sent another one, traffic of "
+					      "the group is blocked"
+					    : "");
+}
+
+static void tell_phases(struct gcks_membership *membership)
+{
+	struct gcks_member_sa *gone;
+
+	for (struct gcks_member_sa *sa = membership->sas; sa; sa = sa->next) {
+		if (!sa->logged && sa->phase == GCKS_SA_ACTIVE)
+			zlog_info("GSA: group %s: sending with the SA 0x%08x", membership->name,
+				  sa->spi);
+		sa->logged = true;
+	}
+	while ((gone = membership->gone)) {
+		membership->gone = gone->next;
+		log_gone(membership, gone);
+		retire_sa(membership, gone);
+		gcks_member_sa_free(gone);
+	}
+}
+
+static void phase_over(struct event *event)
+{
+	gcks_client_reconsider();
+}
+
+static void advance(void)
+{
+	int64_t now = gcks_now_ms(), deadline = gcks_member_advance(&gcksd.members, now);
+
+	for (struct gcks_membership *each = gcksd.members.memberships; each; each = each->next)
+		tell_phases(each);
+	event_cancel(&t_phases);
+	if (deadline != INT64_MAX)
+		event_add_timer_msec(gcksd.loop, phase_over, NULL,
+				     MIN(deadline - now, PHASE_MAX_MS), &t_phases);
+}
+
 static void reconsider(struct event *event)
 {
 	bool all;
 
 	if (!gcksd.configured)
 		return;
-	update_joins();
+	advance();
+	gcks_joins_update();
 	gcks_announce_groups();
-	gcks_install_plan(everything_known());
+	gcks_install_plan(removal());
 	/* once: a bgpd that outlived gcksd may use a route that is not protected any more */
 	all = everything_known() && !gcks_install_is_pending() && !states_repeated;
 	states_repeated |= all;
@@ -289,36 +196,37 @@ static const char *identifier_fault(const struct gcks_membership *membership, ui
 	return NULL;
 }
 
-static bool same_keys(const struct gcks_old_member_sa *a, const struct gcks_old_member_sa *b)
+/* Where the kernel has another key under an SPI, it does not count as installed. */
+static void forget_changed(const struct gcks_membership *membership, const Gsa__GroupSa *group_sa)
 {
-	return a->encryption == b->encryption && a->integrity == b->integrity &&
-	       gsa_secret_equal(&a->encryption_key, &b->encryption_key) &&
-	       gsa_secret_equal(&a->integrity_key, &b->integrity_key);
+	for (const struct gcks_member_sa *sa = membership->sas; sa; sa = sa->next)
+		for (size_t i = 0; i < group_sa->n_data_sa; i++) {
+			const ProtobufCBinaryData *key = &group_sa->data_sa[i]->key;
+
+			if (group_sa->data_sa[i]->spi == sa->spi &&
+			    (key->len != sa->key.length ||
+			     memcmp(key->data, sa->key.data, key->len) != 0))
+				gcks_install_forget_spi(sa->spi);
+		}
 }
 
 /* NULL, or why the GSA cannot be used; nothing has changed then. */
-static const char *take_sa(struct gcks_membership *membership, const Gsa__GroupSa *group_sa)
+static const char *take_sas(struct gcks_membership *membership, const Gsa__GroupSa *group_sa)
 {
-	struct gcks_old_member_sa *before = membership->sa, *now;
 	const char *reason = identifier_fault(membership, group_sa->group);
 
 	if (reason)
 		return reason;
-	membership->sa = NULL;
-	if (!gcks_membership_set_sa(membership, group_sa, &reason)) {
-		membership->sa = before;
+	forget_changed(membership, group_sa);
+	if (!gcks_membership_set_sas(membership, group_sa, gcks_now_ms(), &reason))
 		return reason;
-	}
-	now = membership->sa;
+	if (reason)
+		zlog_warn("GSA: group %s: an SA of the key server is not used: %s",
+			  membership->name, reason);
 	if (!gcks_membership_identifier(membership))
 		zlog_warn("GSA: group %s: the key server does not send the group's identifier: "
 			  "configure it (gsa member %s, identifier)",
 			  membership->name, membership->name);
-	if (before && before->spi == now->spi && !same_keys(before, now))
-		gcks_install_forget_spi(now->spi);
-	membership->sa = before;
-	gcks_membership_drop_sa(membership);
-	membership->sa = now;
 	return NULL;
 }
 
@@ -354,6 +262,10 @@ static void set_state(struct gcks_membership *membership, const Gsa__Membership 
 	if (report->key_server.len)
 		gcks_address_from(&membership->key_server, report->key_server.data,
 				  report->key_server.len);
+	if (report->connection[0]) {
+		free(membership->connection_in_use);
+		membership->connection_in_use = strdup(report->connection);
+	}
 }
 
 static void take_membership(const Gsa__Membership *report)
@@ -363,7 +275,7 @@ static void take_membership(const Gsa__Membership *report)
 	const char *fault = NULL;
 	bool was_out;
 
-	if (!membership || !*find_joined(membership->name))
+	if (!membership || !gcks_joins_has(membership->name))
 		return; /* left meanwhile */
 	if (state <= GSA__MEMBERSHIP_STATE__MEMBERSHIP_UNSPECIFIED ||
 	    state > GSA__MEMBERSHIP_STATE__MEMBERSHIP_LOST) {
@@ -373,15 +285,17 @@ static void take_membership(const Gsa__Membership *report)
 		return;
 	}
 	if (state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED) {
-		fault = report->group_sa ? take_sa(membership, report->group_sa)
-					 : "the key server sent no SA";
+		if (report->group_sa && report->group_sa->n_data_sa)
+			fault = take_sas(membership, report->group_sa);
+		else if (!membership->ended)
+			fault = "the key server sent no SA";
 		if (fault)
 			state = GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED;
 	}
 	was_out = gcks_client_is_out(membership);
 	set_state(membership, report, state, report->notify, fault ? fault : report->text);
 	if (gcks_client_is_out(membership)) {
-		gcks_membership_drop_sa(membership);
+		gcks_membership_drop_sas(membership);
 		membership->registered_at = 0;
 		if (!was_out)
 			gcks_routes_refuse(membership);
@@ -414,11 +328,10 @@ void gcks_client_receive(const Gsa__Message *message)
 void gcks_client_charon_connected(void)
 {
 	gcks_server_charon_connected();
-	while (joins)
-		free_joined(&joins);
+	gcks_joins_forget();
 	gcks_install_reset();
-	update_joins();
-	gcks_install_plan(false);
+	gcks_joins_update();
+	gcks_install_plan(GCKS_REMOVE_NOTHING);
 }
 
 void gcks_client_charon_synced(void)
@@ -446,9 +359,9 @@ void gcks_client_start(void)
 
 void gcks_client_stop(void)
 {
-	while (joins)
-		free_joined(&joins);
+	gcks_joins_forget();
 	event_cancel(&t_reconsider);
+	event_cancel(&t_phases);
 	event_cancel(&t_settled);
 	gcks_install_stop();
 }

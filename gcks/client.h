@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The member's files: client.c is what is wanted, client_install.c brings it into the kernel,
+ * The member's files: client.c is what charon reports, client_join.c what it is told to join,
+ * client_install.c brings what is wanted into the kernel, client_request.c is how charon is asked,
  * client_route.c tells bgpd.
  */
 #ifndef GCKS_CLIENT_H
@@ -10,8 +11,7 @@
 
 /* -- client_install.c -- */
 
-/* Plan and send; `allow_remove`: everybody has repeated what they know. */
-void gcks_install_plan(bool allow_remove);
+void gcks_install_plan(enum gcks_removal removal); /* and send */
 void gcks_install_acknowledged(const Gsa__Installed *installed);
 /* charon connected: nothing is acknowledged any more, all of it is asked for again. */
 void gcks_install_reset(void);
@@ -26,12 +26,25 @@ void gcks_install_update_ready(void);
 void gcks_install_start(void);
 void gcks_install_stop(void);
 
+/* -- client_request.c: false: charon is away -- */
+
+bool gcks_request_sa(uint32_t id, const struct gcks_desired *desired);
+bool gcks_request_policy(uint32_t id, const struct gcks_kernel_id *policy);
+bool gcks_request_removal(uint32_t request, const struct gcks_kernel_id *id);
+
 /* -- client.c -- */
+
+/* Refused or excluded: no SA, and nothing to wait for. */
+bool gcks_client_is_out(const struct gcks_membership *membership);
+int64_t gcks_now_ms(void); /* monotonic */
+
+/* -- client_join.c -- */
 
 /* Is it configured as far as joining needs?  NULL: no. */
 bool gcks_client_is_complete(const struct gcks_membership *membership);
-/* Refused or excluded: no SA, and nothing to wait for. */
-bool gcks_client_is_out(const struct gcks_membership *membership);
+void gcks_joins_update(void); /* tell charon what has changed */
+bool gcks_joins_has(const char *group);
+void gcks_joins_forget(void); /* charon connected: it is told all of them */
 
 /* -- client_route.c -- */
 

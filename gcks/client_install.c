@@ -16,7 +16,6 @@
 
 #include "gcks/client.h"
 
-#define REPLAY_WINDOW 0 /* several senders share an SA: their numbers are not one sequence */
 #define RETRY_MIN_S   1
 #define RETRY_MAX_S   60
 #define FORGET_S      1 /* one commit for all that have gone meanwhile */
@@ -40,102 +39,6 @@ static struct gcks_kernel_ids gone;	 /* removed, and still to be forgotten by th
 static struct gcks_kernel_ids failed, failed_removals;
 static struct event *t_retry, *t_forget;
 static unsigned int retry_s = RETRY_MIN_S;
-
-static ProtobufCBinaryData octets(const struct gcks_address *address)
-{
-	return (ProtobufCBinaryData){ address->length, (uint8_t *)address->octets };
-}
-
-static void set_prefix(Gsa__Prefix *out, const struct gcks_prefix *prefix)
-{
-	gsa__prefix__init(out);
-	out->address = octets(&prefix->address);
-	out->length = prefix->length;
-}
-
-static ProtobufCBinaryData key_octets(const struct gsa_secret *key)
-{
-	return (ProtobufCBinaryData){ key->length, key->data };
-}
-
-static bool send_sa(uint32_t id, const struct gcks_desired *desired)
-{
-	Gsa__Message message = GSA__MESSAGE__INIT;
-	Gsa__InstallSa install = GSA__INSTALL_SA__INIT;
-	const struct gcks_old_member_sa *sa = desired->sa;
-
-	install.id = id;
-	install.spi = desired->id.spi;
-	install.source = octets(&desired->id.source);
-	install.destination = octets(&desired->id.destination);
-	install.inbound = desired->inbound;
-	install.reqid = desired->id.reqid;
-	install.encryption = sa->encryption;
-	install.encryption_key_bits = sa->encryption_key_bits;
-	install.encryption_key = key_octets(&sa->encryption_key);
-	install.integrity = sa->integrity;
-	install.integrity_key = key_octets(&sa->integrity_key);
-	install.replay_window = REPLAY_WINDOW;
-	install.lifetime_s = sa->lifetime_s;
-	message.body_case = GSA__MESSAGE__BODY_INSTALL_SA;
-	message.install_sa = &install;
-	return gcks_local_send(GSA__ROLE__ROLE_CHARON, &message);
-}
-
-static bool send_policy(uint32_t id, const struct gcks_kernel_id *policy)
-{
-	Gsa__Message message = GSA__MESSAGE__INIT;
-	Gsa__InstallPolicy install = GSA__INSTALL_POLICY__INIT;
-	Gsa__Prefix source, destination;
-
-	set_prefix(&source, &policy->selector_source);
-	set_prefix(&destination, &policy->selector_destination);
-	install.id = id;
-	install.direction = policy->direction;
-	install.source = &source;
-	install.destination = &destination;
-	install.action = policy->action;
-	install.priority = policy->priority;
-	install.tunnel_source = octets(&policy->source);
-	install.tunnel_destination = octets(&policy->destination);
-	install.reqid = policy->reqid;
-	message.body_case = GSA__MESSAGE__BODY_INSTALL_POLICY;
-	message.install_policy = &install;
-	return gcks_local_send(GSA__ROLE__ROLE_CHARON, &message);
-}
-
-static bool send_remove(uint32_t request, const struct gcks_kernel_id *id)
-{
-	Gsa__Message message = GSA__MESSAGE__INIT;
-	Gsa__RemoveSa sa = GSA__REMOVE_SA__INIT;
-	Gsa__RemovePolicy policy = GSA__REMOVE_POLICY__INIT;
-	Gsa__Prefix source, destination;
-
-	if (id->kind == GCKS_KERNEL_SA) {
-		sa.id = request;
-		sa.spi = id->spi;
-		sa.source = octets(&id->source);
-		sa.destination = octets(&id->destination);
-		sa.reqid = id->reqid;
-		message.body_case = GSA__MESSAGE__BODY_REMOVE_SA;
-		message.remove_sa = &sa;
-	} else {
-		set_prefix(&source, &id->selector_source);
-		set_prefix(&destination, &id->selector_destination);
-		policy.id = request;
-		policy.direction = id->direction;
-		policy.source = &source;
-		policy.destination = &destination;
-		policy.priority = id->priority;
-		policy.action = id->action;
-		policy.reqid = id->reqid;
-		policy.tunnel_source = octets(&id->source);
-		policy.tunnel_destination = octets(&id->destination);
-		message.body_case = GSA__MESSAGE__BODY_REMOVE_POLICY;
-		message.remove_policy = &policy;
-	}
-	return gcks_local_send(GSA__ROLE__ROLE_CHARON, &message);
-}
 
 /* ---- requests ---- */
 
@@ -224,7 +127,7 @@ static void out_of_memory(void)
 
 static const char *describe(const struct gcks_kernel_id *id, char *buffer, size_t size)
 {
-	static const char *const actions[] = { "?", "protect", "block", "pass" };
+	static const char *const actions[] = { "?", "protect", "block", "pass", "optional" };
 	static const char *const directions[] = { "?", "in", "out", "forward" };
 	char a[INET6_ADDRSTRLEN + 4], b[INET6_ADDRSTRLEN + 4];
 
@@ -363,6 +266,8 @@ static void forget(struct event *event)
 		for (size_t i = 0; i < count; i++)
 			gcks_kernel_ids_remove(&gcksd.known, &gone.ids[i]);
 		gcks_kernel_ids_clear(&gone);
+		/* what had to wait for their place */
+		gcks_client_reconsider();
 	} else {
 		zlog_err("GSA: removed kernel state is not stored: %s",
 			 gcks_store_error(gcksd.store));
@@ -407,8 +312,8 @@ static void ask(const struct gcks_desired *desired)
 {
 	uint32_t id = next_id();
 
-	if (!(desired->id.kind == GCKS_KERNEL_SA ? send_sa(id, desired)
-						 : send_policy(id, &desired->id)))
+	if (!(desired->id.kind == GCKS_KERNEL_SA ? gcks_request_sa(id, desired)
+						 : gcks_request_policy(id, &desired->id)))
 		return;
 	if (!gcks_kernel_ids_add(&asked_ids, &desired->id))
 		out_of_memory(); /* at worst it is asked for twice */
@@ -439,7 +344,7 @@ static void ask_removal(const struct gcks_kernel_id *id)
 		out_of_memory();
 		return;
 	}
-	if (!send_remove(request, id)) {
+	if (!gcks_request_removal(request, id)) {
 		gcks_kernel_ids_remove(&removing, id);
 		return;
 	}
@@ -448,13 +353,13 @@ static void ask_removal(const struct gcks_kernel_id *id)
 	add_request(request, id, true);
 }
 
-void gcks_install_plan(bool allow_remove)
+void gcks_install_plan(enum gcks_removal removal)
 {
 	struct gcks_plan plan = {};
 
 	if (gcks_local_status(GSA__ROLE__ROLE_CHARON)->state == GCKS_CLIENT_AWAY)
 		return;
-	if (!gcks_plan_make(&gcksd.members, &gcksd.installed, &gcksd.known, allow_remove, &plan)) {
+	if (!gcks_plan_make(&gcksd.members, &gcksd.installed, &gcksd.known, removal, &plan)) {
 		out_of_memory();
 		return;
 	}

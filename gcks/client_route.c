@@ -40,7 +40,7 @@ static bool is_decided(const struct gcks_membership *membership)
 {
 	if (gcks_client_is_out(membership))
 		return true;
-	return membership->sa &&
+	return (membership->sas || membership->ended) &&
 	       gcks_local_status(GSA__ROLE__ROLE_CHARON)->state != GCKS_CLIENT_AWAY &&
 	       !gcks_install_is_pending();
 }

@@ -106,6 +106,13 @@ bool gcks_kernel_ids_has(const struct gcks_kernel_ids *set, const struct gcks_ke
 	return found;
 }
 
+size_t gcks_kernel_ids_position(const struct gcks_kernel_ids *set, const struct gcks_kernel_id *id)
+{
+	bool found;
+
+	return find(set, id, &found);
+}
+
 void gcks_kernel_ids_clear(struct gcks_kernel_ids *set)
 {
 	free(set->ids);

@@ -17,7 +17,7 @@ enum gcks_kernel_kind { GCKS_KERNEL_SA, GCKS_KERNEL_POLICY };
 
 struct gcks_kernel_id {
 	enum gcks_kernel_kind kind;
-	/* SA: spi, addresses; policy: the rest and the tunnel addresses (PROTECT) */
+	/* SA: spi, addresses, direction (of states of earlier versions 0); policy: all but spi */
 	uint32_t spi;
 	struct gcks_address source, destination;
 	uint8_t direction;  /* Gsa__Direction */
@@ -39,6 +39,8 @@ int gcks_kernel_id_compare(const struct gcks_kernel_id *a, const struct gcks_ker
 /* True also when it is there already.  False: no memory, nothing changed. */
 bool gcks_kernel_ids_add(struct gcks_kernel_ids *set, const struct gcks_kernel_id *id);
 void gcks_kernel_ids_remove(struct gcks_kernel_ids *set, const struct gcks_kernel_id *id);
+/* Index of the first one that is not before `id`. */
+size_t gcks_kernel_ids_position(const struct gcks_kernel_ids *set, const struct gcks_kernel_id *id);
 bool gcks_kernel_ids_has(const struct gcks_kernel_ids *set, const struct gcks_kernel_id *id);
 void gcks_kernel_ids_clear(struct gcks_kernel_ids *set);
 

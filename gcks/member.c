@@ -225,15 +225,6 @@ struct gcks_membership *gcks_membership_add(struct gcks_member_table *table, con
 	return membership;
 }
 
-static void free_sa(struct gcks_old_member_sa *sa)
-{
-	if (!sa)
-		return;
-	gsa_secret_clear(&sa->encryption_key);
-	gsa_secret_clear(&sa->integrity_key);
-	free(sa);
-}
-
 void gcks_membership_remove(struct gcks_member_table *table, struct gcks_membership *membership)
 {
 	struct gcks_membership **link = &table->memberships;
@@ -243,9 +234,10 @@ void gcks_membership_remove(struct gcks_member_table *table, struct gcks_members
 	if (!*link)
 		return;
 	*link = membership->next;
-	free_sa(membership->sa);
+	gcks_membership_drop_sas(membership);
 	free(membership->name);
 	gcks_membership_clear_connections(membership);
+	free(membership->connection_in_use);
 	free(membership->protect);
 	free(membership->export_prefix_list);
 	free(membership->text);
@@ -261,95 +253,6 @@ void gcks_member_table_clear(struct gcks_member_table *table)
 		gcks_membership_remove(table, table->memberships);
 	free(table->connected);
 	*table = (struct gcks_member_table){ 0 };
-}
-
-/* ---- the SA ---- */
-
-/* Octets of the integrity key; 0: we do not use this algorithm. */
-static size_t integrity_key_length(uint32_t integrity)
-{
-	switch (integrity) {
-	case GSA_INTEG_HMAC_SHA2_256_128:
-		return 32;
-	case GSA_INTEG_HMAC_SHA2_384_192:
-		return 48;
-	case GSA_INTEG_HMAC_SHA2_512_256:
-		return 64;
-	default:
-		return 0;
-	}
-}
-
-/* NULL, or why we cannot use it. */
-static const char *check_sa(const Gsa__DataSa *data_sa)
-{
-	size_t integrity_length = integrity_key_length(data_sa->integrity);
-	uint32_t bits = data_sa->encryption_key_bits;
-
-	if (data_sa->spi <= 255)
-		return "the SPI is a reserved one, it has to be above 255";
-	if (data_sa->encryption != GSA_ENCR_AES_CBC)
-		return "the encryption is not AES-CBC, the only one that is safe with one key in "
-		       "several senders";
-	if (bits != 128 && bits != 192 && bits != 256)
-		return "the AES key has not 128, 192 or 256 bits";
-	if (!integrity_length)
-		return "the integrity algorithm is not HMAC-SHA2-256-128, -384-192 or -512-256";
-	if (data_sa->sequence_numbers != GSA_SN_SEQUENTIAL_32 &&
-	    data_sa->sequence_numbers != GSA_SN_UNSPECIFIED_32)
-		return "the sequence numbers have not 32 bits, as those of several senders need";
-	if (data_sa->key.len != bits / 8 + integrity_length)
-		return "the key does not have the length that the algorithms need";
-	return NULL;
-}
-
-bool gcks_membership_set_sa(struct gcks_membership *membership, const Gsa__GroupSa *group_sa,
-			    const char **reason)
-{
-	const Gsa__DataSa *data_sa = NULL;
-	struct gcks_old_member_sa *sa;
-	size_t encryption_length;
-
-	*reason = "the key server sent no data SA";
-	for (size_t i = 0; i < group_sa->n_data_sa; i++) {
-		data_sa = group_sa->data_sa[i];
-		*reason = check_sa(data_sa);
-		if (!*reason)
-			break;
-	}
-	if (*reason)
-		return false;
-	*reason = "out of memory, or of memory that may be locked";
-	sa = calloc(1, sizeof(*sa));
-	if (!sa)
-		return false;
-	*sa = (struct gcks_old_member_sa){
-		.spi = data_sa->spi,
-		.encryption = (uint16_t)data_sa->encryption,
-		.encryption_key_bits = (uint16_t)data_sa->encryption_key_bits,
-		.integrity = (uint16_t)data_sa->integrity,
-		.sequence_numbers = (uint16_t)data_sa->sequence_numbers,
-		.lifetime_s = data_sa->lifetime_s,
-	};
-	encryption_length = data_sa->encryption_key_bits / 8;
-	if (!gsa_secret_copy(&sa->encryption_key, data_sa->key.data, encryption_length) ||
-	    !gsa_secret_copy(&sa->integrity_key, data_sa->key.data + encryption_length,
-			     data_sa->key.len - encryption_length)) {
-		free_sa(sa);
-		return false;
-	}
-	free_sa(membership->sa);
-	membership->sa = sa;
-	if (group_sa->group)
-		membership->learnt_identifier = group_sa->group;
-	*reason = NULL;
-	return true;
-}
-
-void gcks_membership_drop_sa(struct gcks_membership *membership)
-{
-	free_sa(membership->sa);
-	membership->sa = NULL;
 }
 
 /* ---- prefixes of the configuration, of bgpd and of zebra ---- */

@@ -20,7 +20,7 @@
 /*
  *   ARRIVED --activation delay--> ACTIVE --newer one active--> RETIRING --deactivation delay--> gone
  *   inbound only                  + outbound                   inbound only
- * and gone at the end of its lifetime from everywhere.
+ * and gone at the end of its lifetime from everywhere.  At most one is ACTIVE.
  */
 enum gcks_sa_phase { GCKS_SA_ARRIVED, GCKS_SA_ACTIVE, GCKS_SA_RETIRING };
 
@@ -32,17 +32,10 @@ struct gcks_member_sa {
 	bool pairwise;
 	uint8_t sender_id_bits; /* pairwise */
 	struct gsa_secret key;	/* encryption key, then integrity key; pairwise: the TEK */
-	/* monotonic milliseconds; 0: never */
+	/* monotonic milliseconds; the last two 0: never */
 	int64_t received_at, activate_at, retire_at, expires_at;
-	uint32_t deactivation_delay_s;
-};
-
-/* one SA a membership: goes when `sas` has taken its place */
-struct gcks_old_member_sa {
-	uint32_t spi;
-	uint16_t encryption, encryption_key_bits, integrity, sequence_numbers;
-	struct gsa_secret encryption_key, integrity_key;
-	uint32_t lifetime_s;
+	uint32_t deactivation_delay_s; /* of the SAs before it, once it is active */
+	bool logged;		       /* the log tells of its phase */
 };
 
 struct gcks_member_route {
@@ -85,8 +78,9 @@ struct gcks_membership {
 	char *text; /* why, for show */
 	struct gcks_address key_server;
 	time_t registered_at;
-	struct gcks_old_member_sa *sa;
-	struct gcks_member_sa *sas; /* oldest first; NULL: none held */
+	struct gcks_member_sa *sas;  /* oldest first; NULL: none held */
+	struct gcks_member_sa *gone; /* charon has still to be told; without keys */
+	bool ended;		     /* the last one held has come to its end, nothing replaced it */
 	/* pairwise: the one in use (its kernel states live), and all that were given, oldest first */
 	bool has_sender_id;
 	uint32_t sender_id;
@@ -115,10 +109,31 @@ struct gcks_membership *gcks_membership_add(struct gcks_member_table *table, con
 void gcks_membership_remove(struct gcks_member_table *table, struct gcks_membership *membership);
 void gcks_member_table_clear(struct gcks_member_table *table);
 
+/*
+ * Take the whole list of SAs that charon reports; what it does not list is dropped.  One that is held
+ * already (SPI, algorithms and key) keeps its phase and times.  True with a *reason: the last SA
+ * named there cannot be used and was left out.  False with the reason: none can, or
+ * memory is short; nothing has changed.
+ */
+bool gcks_membership_set_sas(struct gcks_membership *membership, const Gsa__GroupSa *group_sa,
+			     int64_t now_ms, const char **reason);
+void gcks_membership_drop_sas(struct gcks_membership *membership);
+/* The one to send with, NULL: none. */
+struct gcks_member_sa *gcks_membership_active(const struct gcks_membership *membership);
+/* The newest one, NULL: none. */
+struct gcks_member_sa *gcks_membership_newest(const struct gcks_membership *membership);
+/*
+ * Move all phases on to `now_ms`; SAs that are gone move to `gone`.  Without an active SA the oldest
+ * arrived one is active at once.  Returns when it has to be called again, INT64_MAX: when something changes.
+ */
+int64_t gcks_member_advance(struct gcks_member_table *table, int64_t now_ms);
+/* Whole seconds until the SA's end, at least 1; 0: it is not limited. */
+uint32_t gcks_member_sa_lifetime_s(const struct gcks_member_sa *sa, int64_t now_ms);
+/* The same SPI, algorithms and key? */
+bool gcks_member_sa_equal(const struct gcks_member_sa *a, const struct gcks_member_sa *b);
+void gcks_member_sa_free(struct gcks_member_sa *sa);
+
 /* Each returns false when memory is short; nothing changed then. */
-bool gcks_membership_set_sa(struct gcks_membership *membership, const Gsa__GroupSa *group_sa,
-			    const char **reason); /* false also: an SA that we cannot use */
-void gcks_membership_drop_sa(struct gcks_membership *membership);
 /*
  * member_connection.c: connections to key servers, each once.  A new one comes last; those that are not
  * among `names` follow the others.
@@ -151,30 +166,38 @@ const char *gcks_prefix_text(const struct gcks_prefix *prefix, char *buffer, siz
 /* One thing that should be in the kernel; SAs borrow their keys from the membership. */
 struct gcks_desired {
 	struct gcks_kernel_id id;
-	const struct gcks_old_member_sa *sa; /* kind SA */
-	bool inbound;			 /* kind SA */
+	const struct gcks_member_sa *sa; /* kind SA */
 };
 
 struct gcks_plan {
-	struct gcks_desired *install; /* in this order: SAs in, SAs out, policies (block, pass, protect) */
+	struct gcks_desired *install; /* in this order: SAs in, SAs out, policies (block, pass, others) */
 	size_t install_count;
 	struct gcks_kernel_id *remove; /* after every install: protect, pass, block, SAs out, SAs in */
 	size_t remove_count;
 };
 
+enum gcks_removal {
+	GCKS_REMOVE_NOTHING, /* charon or configuration are not known yet */
+	GCKS_REMOVE_OLD_SAS, /* routes and exports are not known */
+	GCKS_REMOVE_ALL,
+};
+
 /*
  * What has to be asked of charon: everything desired that is not in `installed` (what charon
- * acknowledged; empty: all of it again), and, with `allow_remove`, the removal of everything in
- * `known` (what may be in the kernel) that is not desired.  `allow_remove` is false until charon and bgpd
- * have finished their resynchronisation and the configuration is read.
+ * acknowledged; empty: all of it again), and the removal of what is in `known` (what may be in
+ * the kernel) and not desired, as far as `removal` goes: before charon and bgpd have finished their
+ * resynchronisation and the configuration is read, what seems not to be desired may be.
  * A membership without an SA (gcksd or charon was restarted) keeps what is `known` of it as long
- * as its state is CONNECTING or LOST; REFUSED and EXCLUDED take states and protect
- * policies away.  Block and pass policies depend on the configuration alone: they stay.
+ * as its state is CONNECTING or LOST; REFUSED and EXCLUDED, and the end of its last SA, take states and
+ * protect policies away.  Block and pass policies depend on the configuration alone: they stay.
+ * A state that takes the place of another (destination and SPI) is not asked for before that one has
+ * left `known`; an outbound one that is followed by another stays until that is installed.
  * No two desired policies have the same direction and selector: of several the one with the
  * better priority is kept, among groups the one with the lowest identifier.  False: no memory.
  */
 bool gcks_plan_make(const struct gcks_member_table *table, const struct gcks_kernel_ids *installed,
-		    const struct gcks_kernel_ids *known, bool allow_remove, struct gcks_plan *plan);
+		    const struct gcks_kernel_ids *known, enum gcks_removal removal,
+		    struct gcks_plan *plan);
 void gcks_plan_clear(struct gcks_plan *plan);
 
 /* Set `ready` of every route from what is acknowledged. */

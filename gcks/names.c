@@ -111,9 +111,21 @@ const char *gcks_initial_exchange_name(bool gsa_auth)
 	return gsa_auth ? "gsa-auth" : "ike-auth";
 }
 
-/* Why an inbound state has no replay window: a window over the numbers of many senders would drop all but one of them. */
-const char *gcks_replay_protection_name(const struct gcks_old_member_sa *sa)
+/* A window over the numbers of many senders would drop all but one of them. */
+const char *gcks_replay_protection_name(const struct gcks_member_sa *sa)
 {
-	return sa->sequence_numbers == GSA_SN_UNSPECIFIED_32 ? "none (shared by all senders)"
-							     : "none";
+	return sa->pairwise ? "window per sender" : "none (shared by all senders)";
+}
+
+const char *gcks_sa_phase_name(enum gcks_sa_phase phase)
+{
+	switch (phase) {
+	case GCKS_SA_ARRIVED:
+		return "arrived";
+	case GCKS_SA_ACTIVE:
+		return "active";
+	case GCKS_SA_RETIRING:
+		return "retiring";
+	}
+	return NULL;
 }

@@ -21,6 +21,7 @@ const char *gcks_membership_state_name(Gsa__MembershipState state);
 const char *gcks_membership_status_name(const struct gcks_membership *membership);
 const char *gcks_mode_name(enum gcks_mode mode);
 const char *gcks_initial_exchange_name(bool gsa_auth);
-const char *gcks_replay_protection_name(const struct gcks_old_member_sa *sa);
+const char *gcks_sa_phase_name(enum gcks_sa_phase phase);
+const char *gcks_replay_protection_name(const struct gcks_member_sa *sa);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "lib/monotime.h"
 
+#include "gcks/client.h"
 #include "gcks/show.h"
 
 /* ---- leaves ---- */
@@ -200,7 +201,7 @@ static uint32_t installed_count(const char *group, enum gcks_kernel_kind kind)
 struct yang_data *gcks_nb_state_member_leaf(struct nb_cb_get_elem_args *args)
 {
 	const struct gcks_membership *membership = args->list_entry;
-	const struct gcks_old_member_sa *sa = membership->sa;
+	const struct gcks_member_sa *sa = gcks_membership_active(membership);
 	const char *leaf = leaf_of(args);
 
 	if (strmatch(leaf, "group"))
@@ -315,23 +316,37 @@ static const struct gcks_sa *made_here(const void *entry)
 	return NULL;
 }
 
-static const struct gcks_membership *next_holder(const struct gcks_membership *membership)
+/* Whose SA it is. */
+static const struct gcks_membership *holder(const struct gcks_member_sa *sa)
 {
-	while (membership && !membership->sa)
+	const struct gcks_membership *membership = gcksd.members.memberships;
+
+	for (; membership; membership = membership->next)
+		for (const struct gcks_member_sa *each = membership->sas; each; each = each->next)
+			if (each == sa)
+				return membership;
+	return NULL;
+}
+
+static const struct gcks_member_sa *first_held(const struct gcks_membership *membership)
+{
+	while (membership && !membership->sas)
 		membership = membership->next;
-	return membership;
+	return membership ? membership->sas : NULL;
 }
 
 const void *gcks_nb_state_sa_next(struct nb_cb_get_next_args *args)
 {
-	const struct gcks_sa *sa = made_here(args->list_entry);
-	const struct gcks_membership *membership = args->list_entry;
+	const struct gcks_sa *made = made_here(args->list_entry);
+	const struct gcks_member_sa *held = args->list_entry;
 
 	if (!args->list_entry && gcksd.sas.head)
 		return gcksd.sas.head;
-	if (sa && sa->next)
-		return sa->next;
-	return next_holder(sa || !membership ? gcksd.members.memberships : membership->next);
+	if (made && made->next)
+		return made->next;
+	if (made || !held)
+		return first_held(gcksd.members.memberships);
+	return held->next ? held->next : first_held(holder(held)->next);
 }
 
 static struct yang_data *made_sa_leaf(const char *xpath, const char *leaf, const struct gcks_sa *sa)
@@ -360,15 +375,13 @@ static struct yang_data *made_sa_leaf(const char *xpath, const char *leaf, const
 struct yang_data *gcks_nb_state_sa_leaf(struct nb_cb_get_elem_args *args)
 {
 	const struct gcks_sa *made = made_here(args->list_entry);
-	const struct gcks_membership *membership = args->list_entry;
-	const struct gcks_old_member_sa *sa;
+	const struct gcks_member_sa *sa = args->list_entry;
 	const char *leaf = leaf_of(args);
 
 	if (made)
 		return made_sa_leaf(args->xpath, leaf, made);
-	sa = membership->sa;
 	if (strmatch(leaf, "group"))
-		return yang_data_new_string(args->xpath, membership->name);
+		return yang_data_new_string(args->xpath, holder(sa)->name);
 	if (strmatch(leaf, "role"))
 		return yang_data_new_string(args->xpath, "member");
 	if (strmatch(leaf, "spi"))
@@ -377,8 +390,12 @@ struct yang_data *gcks_nb_state_sa_leaf(struct nb_cb_get_elem_args *args)
 		return yang_data_new_string(
 			args->xpath, gcks_transforms_name(sa->encryption, sa->encryption_key_bits,
 							  sa->integrity));
+	if (strmatch(leaf, "sharing"))
+		return yang_data_new_string(args->xpath,
+					    gcks_sharing_name(sa->pairwise ? GCKS_SHARING_PAIRWISE
+									   : GCKS_SHARING_GROUP));
 	if (strmatch(leaf, "lifetime"))
-		return number_or_none(args->xpath, sa->lifetime_s);
+		return number_or_none(args->xpath, gcks_member_sa_lifetime_s(sa, gcks_now_ms()));
 	return NULL;
 }
 

@@ -8,10 +8,8 @@
 /* Place in the order of installation; removals go the other way. */
 static int rank(const struct gcks_kernel_id *id)
 {
-	static const struct gcks_address none;
-
-	if (id->kind == GCKS_KERNEL_SA) /* inbound: of any sender */
-		return memcmp(id->source.octets, none.octets, sizeof(none.octets)) == 0 ? 0 : 1;
+	if (id->kind == GCKS_KERNEL_SA)
+		return id->direction == GSA__DIRECTION__DIRECTION_OUT ? 1 : 0;
 	switch (id->action) {
 	case GSA__POLICY_ACTION__POLICY_BLOCK:
 		return 2;
@@ -55,7 +53,8 @@ static bool kept(const struct gcks_member_table *table, const struct gcks_kernel
 {
 	const struct gcks_membership *membership = gcks_membership_find(table, id->group);
 
-	if (!membership || membership->sa || !membership->connection_count || !membership->gateway.length)
+	if (!membership || membership->sas || membership->ended || !membership->connection_count ||
+	    !membership->gateway.length)
 		return false;
 	switch (membership->state) {
 	case GSA__MEMBERSHIP_STATE__MEMBERSHIP_UNSPECIFIED: /* charon has not reported yet */
@@ -67,11 +66,59 @@ static bool kept(const struct gcks_member_table *table, const struct gcks_kernel
 	}
 }
 
+/*
+ * An outbound state stays until the one that follows it is acknowledged; but not what is in the
+ * way of another, nor one of an SA that is not held any more.
+ */
+static bool waits(const struct gcks_member_table *table, const struct gcks_kernel_id *id,
+		  const struct gcks_kernel_ids *installed, const struct gcks_desired *desired,
+		  size_t count)
+{
+	const struct gcks_membership *membership = gcks_membership_find(table, id->group);
+	const struct gcks_member_sa *sa = membership ? membership->sas : NULL;
+	bool follows = false;
+
+	if (id->kind != GCKS_KERNEL_SA || id->direction != GSA__DIRECTION__DIRECTION_OUT)
+		return false;
+	while (sa && !gcks_is_of_sa(id, sa))
+		sa = sa->next;
+	if (!sa)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		const struct gcks_kernel_id *other = &desired[i].id;
+
+		if (gcks_same_place(id, other))
+			return false;
+		if (other->kind == GCKS_KERNEL_SA && other->direction == id->direction &&
+		    other->reqid == id->reqid &&
+		    gcks_address_equal(&other->destination, &id->destination) &&
+		    !gcks_kernel_ids_has(installed, other))
+			follows = true;
+	}
+	return follows;
+}
+
+/* What of it is not wanted any more whatever routes there are. */
+static bool is_old(const struct gcks_member_table *table, const struct gcks_kernel_id *id)
+{
+	const struct gcks_membership *membership = gcks_membership_find(table, id->group);
+	const struct gcks_member_sa *sa = membership ? membership->sas : NULL;
+
+	if (id->kind != GCKS_KERNEL_SA || !membership)
+		return false;
+	while (sa && !gcks_is_of_sa(id, sa))
+		sa = sa->next;
+	return !sa || (id->direction == GSA__DIRECTION__DIRECTION_OUT &&
+		       sa->phase == GCKS_SA_RETIRING);
+}
+
 /* `desired` is sorted by content. */
-static bool plan_removal(const struct gcks_member_table *table, const struct gcks_kernel_ids *known,
+static bool plan_removal(const struct gcks_member_table *table,
+			 const struct gcks_kernel_ids *installed,
+			 const struct gcks_kernel_ids *known, enum gcks_removal removal,
 			 const struct gcks_desired *desired, size_t count, struct gcks_plan *plan)
 {
-	if (!known->count)
+	if (!known->count || removal == GCKS_REMOVE_NOTHING)
 		return true;
 	plan->remove = calloc(known->count, sizeof(*plan->remove));
 	if (!plan->remove)
@@ -82,43 +129,68 @@ static bool plan_removal(const struct gcks_member_table *table, const struct gck
 		/* by content: to remove what only has another owner would remove what is wanted */
 		if (count && bsearch(&key, desired, count, sizeof(*desired), compare_content))
 			continue;
-		if (!kept(table, &known->ids[i]))
-			plan->remove[plan->remove_count++] = known->ids[i];
+		if ((removal == GCKS_REMOVE_ALL || is_old(table, &key.id)) &&
+		    !kept(table, &key.id) && !waits(table, &key.id, installed, desired, count))
+			plan->remove[plan->remove_count++] = key.id;
 	}
 	if (plan->remove_count)
 		qsort(plan->remove, plan->remove_count, sizeof(*plan->remove), compare_remove);
 	return true;
 }
 
-bool gcks_plan_make(const struct gcks_member_table *table, const struct gcks_kernel_ids *installed,
-		    const struct gcks_kernel_ids *known, bool allow_remove, struct gcks_plan *plan)
+/* Something else is or may be in its place, and has to go first. */
+static bool is_blocked(const struct gcks_kernel_id *id, const struct gcks_kernel_ids *known,
+		       const struct gcks_desired *desired, size_t count)
 {
+	struct gcks_kernel_id first = { .kind = GCKS_KERNEL_SA, .spi = id->spi };
+
+	if (id->kind != GCKS_KERNEL_SA)
+		return false;
+	for (size_t i = gcks_kernel_ids_position(known, &first);
+	     i < known->count && known->ids[i].kind == GCKS_KERNEL_SA &&
+	     known->ids[i].spi == id->spi;
+	     i++) {
+		struct gcks_desired key = { .id = known->ids[i] };
+
+		if (gcks_same_place(&key.id, id) && gcks_kernel_id_compare_content(&key.id, id) != 0 &&
+		    !bsearch(&key, desired, count, sizeof(*desired), compare_content))
+			return true;
+	}
+	return false;
+}
+
+bool gcks_plan_make(const struct gcks_member_table *table, const struct gcks_kernel_ids *installed,
+		    const struct gcks_kernel_ids *known, enum gcks_removal removal,
+		    struct gcks_plan *plan)
+{
+	struct gcks_desired *desired;
 	struct gcks_desires desires;
-	bool done = true;
+	bool done;
 
 	*plan = (struct gcks_plan){ 0 };
 	if (!gcks_desires_make(&desires, table))
 		return false;
-	if (desires.count) {
+	desired = calloc(desires.count + 1, sizeof(*desired));
+	if (desires.count)
 		plan->install = calloc(desires.count, sizeof(*plan->install));
-		if (!plan->install) {
-			gcks_desires_clear(&desires);
-			return false;
-		}
+	if (!desired || (desires.count && !plan->install)) {
+		free(desired);
+		gcks_desires_clear(&desires);
+		gcks_plan_clear(plan);
+		return false;
 	}
 	for (size_t i = 0; i < desires.count; i++)
-		plan->install[i] = desires.list[i].desired;
-	if (allow_remove) {
-		if (desires.count)
-			qsort(plan->install, desires.count, sizeof(*plan->install),
-			      compare_content);
-		done = plan_removal(table, known, plan->install, desires.count, plan);
-	}
-	for (size_t i = 0; done && i < desires.count; i++)
-		if (!gcks_kernel_ids_has(installed, &plan->install[i].id))
-			plan->install[plan->install_count++] = plan->install[i];
+		desired[i] = desires.list[i].desired;
+	if (desires.count)
+		qsort(desired, desires.count, sizeof(*desired), compare_content);
+	done = plan_removal(table, installed, known, removal, desired, desires.count, plan);
+	for (size_t i = 0; i < desires.count; i++)
+		if (!gcks_kernel_ids_has(installed, &desired[i].id) &&
+		    !is_blocked(&desired[i].id, known, desired, desires.count))
+			plan->install[plan->install_count++] = desired[i];
 	if (plan->install_count)
 		qsort(plan->install, plan->install_count, sizeof(*plan->install), compare_install);
+	free(desired);
 	gcks_desires_clear(&desires);
 	if (!done)
 		gcks_plan_clear(plan);
@@ -140,18 +212,24 @@ struct readiness {
 	struct gcks_desires desires;
 };
 
+/* Those of any SA: during a rekey the old ones do until the new ones are there. */
 static bool states_installed(const struct readiness *state,
 			     const struct gcks_membership *membership,
 			     const struct gcks_address *gateway)
 {
-	struct gcks_kernel_id in, out;
+	const struct gcks_member_sa *sa;
 
 	if (!membership || !gcks_membership_usable(membership))
 		return false;
-	in = gcks_inbound_id(membership);
-	out = gcks_outbound_id(membership, gateway);
-	return gcks_kernel_ids_has(state->installed, &in) &&
-	       gcks_kernel_ids_has(state->installed, &out);
+	for (sa = membership->sas; sa; sa = sa->next) {
+		struct gcks_kernel_id in = gcks_inbound_id(membership, sa);
+		struct gcks_kernel_id out = gcks_outbound_id(membership, sa, gateway);
+
+		if (gcks_kernel_ids_has(state->installed, &in) &&
+		    gcks_kernel_ids_has(state->installed, &out))
+			return true;
+	}
+	return false;
 }
 
 /*

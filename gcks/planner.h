@@ -34,12 +34,20 @@ const struct gcks_kernel_id *gcks_desires_policy(const struct gcks_desires *desi
 						 const struct gcks_prefix *source,
 						 const struct gcks_prefix *destination);
 
-/* -- planner_desire.c: also for readiness -- */
+/* -- planner_sa.c -- */
 
-/* Does the membership hold an SA that it may use? */
+/* Does the membership hold SAs that it may use? */
 bool gcks_membership_usable(const struct gcks_membership *membership);
-struct gcks_kernel_id gcks_inbound_id(const struct gcks_membership *membership);
+/* The states of its SAs.  False: no memory. */
+bool gcks_desires_add_states(struct gcks_desires *desires, const struct gcks_membership *membership);
+struct gcks_kernel_id gcks_inbound_id(const struct gcks_membership *membership,
+				      const struct gcks_member_sa *sa);
 struct gcks_kernel_id gcks_outbound_id(const struct gcks_membership *membership,
+				       const struct gcks_member_sa *sa,
 				       const struct gcks_address *gateway);
+/* Is it a state of this SA (of the id's group)? */
+bool gcks_is_of_sa(const struct gcks_kernel_id *id, const struct gcks_member_sa *sa);
+/* Do both take the same place in the kernel, which tells states apart by destination and SPI? */
+bool gcks_same_place(const struct gcks_kernel_id *a, const struct gcks_kernel_id *b);
 
 #endif

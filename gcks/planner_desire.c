@@ -266,78 +266,20 @@ static bool protect_pair(struct site *site, const struct gcks_membership *member
 
 /* ---- memberships ---- */
 
-bool gcks_membership_usable(const struct gcks_membership *membership)
-{
-	return membership->sa && membership->gateway.length &&
-	       membership->state != GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED &&
-	       membership->state != GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED;
-}
-
-static struct gcks_kernel_id sa_id(const struct gcks_membership *membership)
-{
-	struct gcks_kernel_id id = {
-		.kind = GCKS_KERNEL_SA,
-		.spi = membership->sa->spi,
-		.reqid = membership->reqid,
-	};
-
-	strncpy(id.group, membership->name, sizeof(id.group) - 1);
-	return id;
-}
-
-struct gcks_kernel_id gcks_inbound_id(const struct gcks_membership *membership)
-{
-	struct gcks_kernel_id id = sa_id(membership);
-
-	id.source.length = membership->gateway.length;
-	id.destination = membership->gateway;
-	return id;
-}
-
-struct gcks_kernel_id gcks_outbound_id(const struct gcks_membership *membership,
-				       const struct gcks_address *gateway)
-{
-	struct gcks_kernel_id id = sa_id(membership);
-
-	id.source = membership->gateway;
-	id.destination = *gateway;
-	return id;
-}
-
-static bool add_state(struct site *site, const struct gcks_membership *membership,
-		      const struct gcks_kernel_id *id, bool inbound)
-{
-	struct gcks_candidate *candidate = gcks_desires_add(site->desires);
-
-	if (!candidate)
-		return false;
-	candidate->desired =
-		(struct gcks_desired){ .id = *id, .sa = membership->sa, .inbound = inbound };
-	return true;
-}
-
-/* Several routes have the same gateway; the states that are too many go when all are sorted. */
 static bool protect(struct site *site, const struct gcks_membership *membership)
 {
-	struct gcks_kernel_id id = gcks_inbound_id(membership);
-
-	if (!add_state(site, membership, &id, true))
-		return false;
 	for (size_t i = 0; i < membership->route_count; i++) {
 		const struct gcks_member_route *route = &membership->routes[i];
 		bool wide = contains_one(&route->prefix, &site->home);
 
 		if (route->gateway.length != membership->gateway.length)
 			continue;
-		id = gcks_outbound_id(membership, &route->gateway);
-		if (!add_state(site, membership, &id, false))
-			return false;
 		for (size_t j = 0; j < membership->export_count; j++)
 			if (same_family(&route->prefix, &membership->exports[j]) &&
 			    !protect_pair(site, membership, route, wide, &membership->exports[j]))
 				return false;
 	}
-	return true;
+	return gcks_desires_add_states(site->desires, membership);
 }
 
 /* ---- the site ---- */

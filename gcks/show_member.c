@@ -2,6 +2,7 @@
 /* show gsa member [NAME] [json]: groups that this router belongs to, or tries to */
 #include <zebra.h>
 
+#include "gcks/client.h"
 #include "gcks/show.h"
 
 #include "gcks/show_member_clippy.c"
@@ -53,6 +54,16 @@ static size_t ready_count(const struct gcks_membership *membership)
 	return count;
 }
 
+static const char *cipher_name(const struct gcks_member_sa *sa)
+{
+	return gcks_transforms_name(sa->encryption, sa->encryption_key_bits, sa->integrity);
+}
+
+static const char *sharing_name(const struct gcks_member_sa *sa)
+{
+	return gcks_sharing_name(sa->pairwise ? GCKS_SHARING_PAIRWISE : GCKS_SHARING_GROUP);
+}
+
 /* ---- JSON ---- */
 
 static void add_routes(struct json_object *json, const struct gcks_membership *membership)
@@ -80,6 +91,7 @@ static void add_connections(struct json_object *json, const struct gcks_membersh
 {
 	struct json_object *list;
 
+	gcks_json_text(json, "connection-in-use", membership->connection_in_use);
 	if (!membership->connection_count)
 		return;
 	list = json_object_new_array();
@@ -88,14 +100,47 @@ static void add_connections(struct json_object *json, const struct gcks_membersh
 	json_object_object_add(json, "connection", list);
 }
 
+/* The one in use, then all of them, oldest first. */
+static void add_sas(struct json_object *json, const struct gcks_membership *membership)
+{
+	const struct gcks_member_sa *active = gcks_membership_active(membership);
+	struct json_object *list, *entry;
+	int64_t now = gcks_now_ms();
+
+	if (active) {
+		gcks_json_spi(json, "spi", active->spi);
+		json_object_string_add(json, "cipher", cipher_name(active));
+		json_object_string_add(json, "replay-protection",
+				       gcks_replay_protection_name(active));
+	}
+	if (!membership->sas)
+		return;
+	list = json_object_new_array();
+	for (const struct gcks_member_sa *sa = membership->sas; sa; sa = sa->next) {
+		entry = json_object_new_object();
+		gcks_json_spi(entry, "spi", sa->spi);
+		json_object_string_add(entry, "phase", gcks_sa_phase_name(sa->phase));
+		json_object_int_add(entry, "age", (now - sa->received_at) / 1000);
+		gcks_json_number(entry, "lifetime-left", gcks_member_sa_lifetime_s(sa, now));
+		json_object_string_add(entry, "cipher", cipher_name(sa));
+		json_object_string_add(entry, "sharing", sharing_name(sa));
+		json_object_string_add(entry, "replay-protection",
+				       gcks_replay_protection_name(sa));
+		json_object_array_add(list, entry);
+	}
+	json_object_object_add(json, "sa", list);
+}
+
 static struct json_object *member_json(const struct gcks_membership *membership)
 {
 	struct json_object *json = json_object_new_object();
-	const struct gcks_old_member_sa *sa = membership->sa;
 
 	json_object_string_add(json, "group", membership->name);
 	gcks_json_number(json, "identifier", gcks_membership_identifier(membership));
 	add_connections(json, membership);
+	json_object_string_add(json, "mode", gcks_mode_name(membership->mode));
+	json_object_string_add(json, "initial-exchange",
+			       gcks_initial_exchange_name(membership->gsa_auth));
 	json_object_string_add(json, "mode", gcks_mode_name(membership->mode));
 	json_object_string_add(json, "initial-exchange",
 			       gcks_initial_exchange_name(membership->gsa_auth));
@@ -112,13 +157,7 @@ static struct json_object *member_json(const struct gcks_membership *membership)
 	gcks_json_text(json, "reason", reason(membership));
 	gcks_json_address(json, "key-server", &membership->key_server);
 	gcks_json_time(json, "registered-at", membership->registered_at);
-	if (sa) {
-		gcks_json_spi(json, "spi", sa->spi);
-		json_object_string_add(json, "cipher",
-				       gcks_transforms_name(sa->encryption, sa->encryption_key_bits,
-							    sa->integrity));
-		json_object_string_add(json, "replay-protection", gcks_replay_protection_name(sa));
-	}
+	add_sas(json, membership);
 	gcks_json_number(json, "reqid", membership->reqid);
 	gcks_json_prefixes(json, "exported-prefix", membership->exports, membership->export_count);
 	add_routes(json, membership);
@@ -133,11 +172,13 @@ static struct json_object *member_json(const struct gcks_membership *membership)
 
 static void member_row(struct ttable *table, const struct gcks_membership *membership)
 {
+	const struct gcks_member_sa *active = gcks_membership_active(membership);
+
 	ttable_add_row(table, "%s|%s|%s|%s|%s|%s|%zu/%zu|%s|%s", gcks_cell(membership->name),
 		       gcks_cell_number(gcks_membership_identifier(membership)),
 		       gcks_cell_address(&membership->gateway),
 		       gcks_cell_address(&membership->key_server), gcks_membership_status_name(membership),
-		       gcks_cell_spi(membership->sa ? membership->sa->spi : 0),
+		       gcks_cell_spi(active ? active->spi : 0),
 		       ready_count(membership), membership->route_count,
 		       gcks_cell_since(membership->registered_at), gcks_cell(reason(membership)));
 }
@@ -152,19 +193,33 @@ static void show_prefixes(struct vty *vty, const char *title, const struct gcks_
 			gcks_prefix_text(&prefixes[i], text, sizeof(text)));
 }
 
-static void member_sa(struct vty *vty, const struct gcks_membership *membership)
+static void member_sas(struct vty *vty, const struct gcks_membership *membership)
 {
-	const struct gcks_old_member_sa *sa = membership->sa;
+	int64_t now = gcks_now_ms();
 
-	if (!sa) {
+	if (!membership->sas)
 		vty_out(vty, "  %-22s none\n", "SA");
-		return;
+	for (const struct gcks_member_sa *sa = membership->sas; sa; sa = sa->next) {
+		vty_out(vty, "  %-22s SPI 0x%08x, %s, %s, sharing %s, received %" PRId64 " s ago",
+			sa == membership->sas ? "SA, oldest first" : "", sa->spi,
+			gcks_sa_phase_name(sa->phase), cipher_name(sa), sharing_name(sa),
+			(now - sa->received_at) / 1000);
+		if (sa->expires_at)
+			vty_out(vty, ", %u s left", gcks_member_sa_lifetime_s(sa, now));
+		vty_out(vty, "\n  %-22s replay protection: %s\n", "",
+			gcks_replay_protection_name(sa));
 	}
-	vty_out(vty, "  %-22s SPI 0x%08x, %s", "SA", sa->spi,
-		gcks_transforms_name(sa->encryption, sa->encryption_key_bits, sa->integrity));
-	if (sa->lifetime_s)
-		vty_out(vty, ", lifetime %u s", sa->lifetime_s);
-	vty_out(vty, "\n  %-22s %s\n", "Replay protection", gcks_replay_protection_name(sa));
+}
+
+static void show_connections(struct vty *vty, const struct gcks_membership *membership)
+{
+	vty_out(vty, "  %-22s %s, connection%s", "Key server",
+		gcks_cell_address(&membership->key_server), membership->connection_count ? "" : " -");
+	for (size_t i = 0; i < membership->connection_count; i++)
+		vty_out(vty, "%s %s", i ? "," : "", membership->connections[i]);
+	if (membership->connection_in_use)
+		vty_out(vty, ", in use: %s", membership->connection_in_use);
+	vty_out(vty, ", opened with %s\n", gcks_initial_exchange_name(membership->gsa_auth));
 }
 
 static void member_detail(struct vty *vty, const struct gcks_membership *membership)
@@ -186,11 +241,7 @@ static void member_detail(struct vty *vty, const struct gcks_membership *members
 	if (membership->registered_at)
 		vty_out(vty, "  %-22s %s ago\n", "Registered",
 			gcks_cell_since(membership->registered_at));
-	vty_out(vty, "  %-22s %s, connection%s", "Key server",
-		gcks_cell_address(&membership->key_server), membership->connection_count ? "" : " -");
-	for (size_t i = 0; i < membership->connection_count; i++)
-		vty_out(vty, "%s %s", i ? "," : "", membership->connections[i]);
-	vty_out(vty, ", opened with %s\n", gcks_initial_exchange_name(membership->gsa_auth));
+	show_connections(vty, membership);
 	vty_out(vty, "  %-22s %s\n", "Mode", gcks_mode_name(membership->mode));
 	vty_out(vty, "  %-22s %s\n", "Local gateway", gcks_cell_address(&membership->gateway));
 	show_prefixes(vty, "Protected", membership->protect, membership->protect_count);
@@ -201,7 +252,7 @@ static void member_detail(struct vty *vty, const struct gcks_membership *members
 			? membership->export_prefix_list
 			: "");
 	show_prefixes(vty, "Exported", membership->exports, membership->export_count);
-	member_sa(vty, membership);
+	member_sas(vty, membership);
 	vty_out(vty, "  %-22s %zu states, %zu policies, reqid %u\n", "In the kernel",
 		installed_count(membership->name, GCKS_KERNEL_SA),
 		installed_count(membership->name, GCKS_KERNEL_POLICY), membership->reqid);

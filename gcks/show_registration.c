@@ -2,6 +2,7 @@
 /* show gsa registrations [group NAME] [json] | show gsa sa [json] */
 #include <zebra.h>
 
+#include "gcks/client.h"
 #include "gcks/show.h"
 
 #include "lib/monotime.h"
@@ -117,18 +118,18 @@ static struct sa_view server_view(const struct gcks_sa *sa)
 	};
 }
 
-static struct sa_view member_view(const struct gcks_membership *membership)
+static struct sa_view member_view(const struct gcks_membership *membership,
+				  const struct gcks_member_sa *sa)
 {
-	const struct gcks_old_member_sa *sa = membership->sa;
-
 	return (struct sa_view){
 		.group = membership->name,
 		.role = "member",
 		.cipher = gcks_transforms_name(sa->encryption, sa->encryption_key_bits,
 					       sa->integrity),
-		.sharing = gcks_sharing_name(GCKS_SHARING_GROUP),
+		.sharing = gcks_sharing_name(sa->pairwise ? GCKS_SHARING_PAIRWISE
+							  : GCKS_SHARING_GROUP),
 		.spi = sa->spi,
-		.lifetime_s = sa->lifetime_s,
+		.lifetime_s = gcks_member_sa_lifetime_s(sa, gcks_now_ms()),
 	};
 }
 
@@ -177,10 +178,9 @@ DEFPY (show_gsa_sa,
 	for (sa = gcksd.sas.head; sa; sa = sa->next, count++)
 		sa_show(list, table, server_view(sa));
 	for (membership = gcksd.members.memberships; membership; membership = membership->next)
-		if (membership->sa) {
-			sa_show(list, table, member_view(membership));
-			count++;
-		}
+		for (const struct gcks_member_sa *held = membership->sas; held;
+		     held = held->next, count++)
+			sa_show(list, table, member_view(membership, held));
 	if (json)
 		return gcks_json_list(vty, "sa", list);
 	if (count) {

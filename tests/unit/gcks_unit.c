@@ -54,8 +54,10 @@ void give_sa(struct gcks_membership *membership, uint32_t spi)
 	struct group_sa sa;
 
 	group_sa_fill(&sa, membership->configured_identifier, spi);
-	ck_assert_msg(gcks_membership_set_sa(membership, &sa.group_sa, &reason), "%s", reason);
+	ck_assert_msg(gcks_membership_set_sas(membership, &sa.group_sa, 0, &reason), "%s", reason);
 	membership->state = GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED;
+	for (struct gcks_member_sa *held = membership->sas; held; held = held->next)
+		held->phase = GCKS_SA_ACTIVE;
 }
 
 struct gcks_membership *join(struct gcks_member_table *table, const char *name, uint32_t identifier,

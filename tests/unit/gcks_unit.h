@@ -21,6 +21,7 @@ Suite *identity_suite(void);
 Suite *kernel_id_suite(void);
 Suite *member_suite(void);
 Suite *member_connection_suite(void);
+Suite *member_sa_suite(void);
 Suite *planner_suite(void);
 Suite *planner_random_suite(void);
 Suite *registration_suite(void);

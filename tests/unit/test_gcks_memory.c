@@ -52,7 +52,7 @@ static void draw_membership(struct picture *picture, const struct gcks_membershi
 	char text[64];
 
 	draw(picture, "membership %s %u sa %x:", membership->name,
-	     gcks_membership_identifier(membership), membership->sa ? membership->sa->spi : 0);
+	     gcks_membership_identifier(membership), membership->sas ? membership->sas->spi : 0);
 	draw_prefixes(picture, membership->protect, membership->protect_count);
 	draw_prefixes(picture, membership->exports, membership->export_count);
 	for (size_t i = 0; i < membership->route_count; i++)
@@ -189,7 +189,7 @@ static bool set_sa(void)
 	const char *reason;
 
 	group_sa_fill(&sa, 200, 0x1001);
-	return gcks_membership_set_sa(blue(), &sa.group_sa, &reason);
+	return gcks_membership_set_sas(blue(), &sa.group_sa, 0, &reason);
 }
 
 static bool add_connection(void)
@@ -263,7 +263,7 @@ static const struct {
 	{ "a registration", make_registration, 5 },
 	{ "an SA of the key server", make_sa, 2 },
 	{ "a membership", add_membership, 2 },
-	{ "an SA of the member", set_sa, 3 },
+	{ "an SA of the member", set_sa, 2 },
 	{ "a connection", add_connection, 2 },
 	{ "a protected prefix", add_protect, 1 },
 	{ "an exported prefix", add_export, 2 },

@@ -73,16 +73,16 @@ START_TEST(sa_is_taken_apart)
 	for (size_t i = 0; i < sizeof(sa.key); i++)
 		sa.key[i] = (uint8_t)i;
 	sa.data_sa.lifetime_s = 60;
-	ck_assert(gcks_membership_set_sa(blue, &sa.group_sa, &reason));
+	ck_assert(gcks_membership_set_sas(blue, &sa.group_sa, 1000, &reason));
 	ck_assert_uint_eq(blue->learnt_identifier, 101);
-	ck_assert_uint_eq(blue->sa->spi, 0x1234);
-	ck_assert_uint_eq(blue->sa->lifetime_s, 60);
-	ck_assert_uint_eq(blue->sa->encryption_key.length, 32);
-	ck_assert_uint_eq(blue->sa->integrity_key.length, 32);
-	ck_assert_mem_eq(blue->sa->encryption_key.data, sa.key, 32);
-	ck_assert_mem_eq(blue->sa->integrity_key.data, sa.key + 32, 32);
-	gcks_membership_drop_sa(blue);
-	ck_assert_ptr_null(blue->sa);
+	ck_assert_uint_eq(blue->sas->spi, 0x1234);
+	ck_assert_int_eq(blue->sas->expires_at, 61000);
+	ck_assert_uint_eq(gcks_member_sa_lifetime_s(blue->sas, 1001), 60);
+	ck_assert_uint_eq(gcks_member_sa_lifetime_s(blue->sas, 60999), 1);
+	ck_assert_uint_eq(blue->sas->key.length, 64);
+	ck_assert_mem_eq(blue->sas->key.data, sa.key, 64);
+	gcks_membership_drop_sas(blue);
+	ck_assert_ptr_null(blue->sas);
 }
 END_TEST
 
@@ -93,7 +93,7 @@ static const struct {
 } unusable[] = {
 	{ "SPI", offsetof(Gsa__DataSa, spi), 255 },
 	{ "encryption", offsetof(Gsa__DataSa, encryption), GSA_ENCR_AES_GCM_16 },
-	{ "AES key", offsetof(Gsa__DataSa, encryption_key_bits), 255 },
+	{ "keys of this size", offsetof(Gsa__DataSa, encryption_key_bits), 255 },
 	{ "length", offsetof(Gsa__DataSa, encryption_key_bits), 128 },
 	{ "integrity", offsetof(Gsa__DataSa, integrity), GSA_INTEG_NONE },
 	{ "length", offsetof(Gsa__DataSa, integrity), GSA_INTEG_HMAC_SHA2_512_256 },
@@ -109,12 +109,12 @@ START_TEST(unusable_sas)
 
 	group_sa_fill(&sa, 300, 0x2000);
 	memcpy((char *)&sa.data_sa + unusable[_i].field, &unusable[_i].value, sizeof(uint32_t));
-	ck_assert(!gcks_membership_set_sa(blue, &sa.group_sa, &reason));
+	ck_assert(!gcks_membership_set_sas(blue, &sa.group_sa, 1000, &reason));
 	ck_assert_msg(strstr(reason, unusable[_i].reason) != NULL, "%s", reason);
-	ck_assert_uint_eq(blue->sa->spi, 0x1000);
+	ck_assert_uint_eq(blue->sas->spi, 0x1000);
 	ck_assert_uint_eq(blue->learnt_identifier, 100);
 	sa.group_sa.n_data_sa = 0;
-	ck_assert(!gcks_membership_set_sa(blue, &sa.group_sa, &reason));
+	ck_assert(!gcks_membership_set_sas(blue, &sa.group_sa, 1000, &reason));
 }
 END_TEST
 

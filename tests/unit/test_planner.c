@@ -72,7 +72,8 @@ static void teardown(void)
 static void make(bool allow_remove)
 {
 	gcks_plan_clear(&plan);
-	ck_assert(gcks_plan_make(&table, &installed, &known, allow_remove, &plan));
+	ck_assert(gcks_plan_make(&table, &installed, &known, allow_remove ? GCKS_REMOVE_ALL : GCKS_REMOVE_NOTHING,
+				 &plan));
 }
 
 /* charon does all that was asked. */
@@ -174,8 +175,8 @@ START_TEST(two_groups)
 	       "out protect 10.3.0.0/24 > 10.1.0.0/24 via 192.0.2.13 > 192.0.2.11 blue",
 	       "out protect 10.3.0.0/24 > 10.4.0.0/24 via 192.0.2.13 > 192.0.2.14 red");
 	ck_assert_uint_eq(plan.remove_count, 0);
-	ck_assert(plan.install[0].inbound && plan.install[0].sa == blue->sa);
-	ck_assert(!plan.install[2].inbound && plan.install[2].sa == blue->sa);
+	ck_assert_ptr_eq(plan.install[0].sa, blue->sas);
+	ck_assert_ptr_eq(plan.install[2].sa, blue->sas);
 	ck_assert_uint_eq(plan.install[14].id.reqid, blue->reqid);
 	carry_out();
 	ck_assert(route(blue, "10.1.0.0/24")->ready && route(red, "10.4.0.0/24")->ready);
@@ -231,13 +232,132 @@ START_TEST(route_moves)
 }
 END_TEST
 
-START_TEST(new_sa)
+static struct gcks_member_sa *add_sa(struct gcks_membership *membership, uint32_t spi)
+{
+	struct gcks_member_sa *old = membership->sas;
+
+	membership->sas = NULL;
+	give_sa(membership, spi);
+	membership->sas->phase = GCKS_SA_ARRIVED;
+	old->next = membership->sas;
+	membership->sas = old;
+	return old->next;
+}
+
+/* Inbound first; outbound when it is active; the old one goes when that is done. */
+START_TEST(rekey)
+{
+	struct gcks_member_sa *sa;
+
+	settle();
+	sa = add_sa(blue, 0x3000);
+	make(true);
+	EXPECT(install, "sa 0x3000 any > 192.0.2.13");
+	ck_assert_uint_eq(plan.remove_count, 0);
+	carry_out();
+	sa->phase = GCKS_SA_ACTIVE;
+	blue->sas->phase = GCKS_SA_RETIRING;
+	gcks_member_update_ready(&table, &installed);
+	ck_assert(route(blue, "10.1.0.0/24")->ready);
+	for (int i = 0; i < 2; i++) {
+		make(true);
+		EXPECT(install, "sa 0x3000 192.0.2.13 > 192.0.2.11");
+		ck_assert_uint_eq(plan.remove_count, 0);
+	}
+	carry_out();
+	ck_assert(route(blue, "10.1.0.0/24")->ready);
+	make(true);
+	ck_assert_uint_eq(plan.install_count, 0);
+	EXPECT(remove, "sa 0x1000 192.0.2.13 > 192.0.2.11");
+	carry_out();
+	ck_assert(route(blue, "10.1.0.0/24")->ready);
+	sa = blue->sas;
+	blue->sas = sa->next;
+	gcks_member_sa_free(sa);
+	make(true);
+	ck_assert_uint_eq(plan.install_count, 0);
+	EXPECT(remove, "sa 0x1000 any > 192.0.2.13");
+	carry_out();
+	ck_assert(route(blue, "10.1.0.0/24")->ready);
+}
+END_TEST
+
+/* bgpd is away: the rekey goes on, and of everything else nothing is removed. */
+START_TEST(rekey_without_bgpd)
+{
+	struct gcks_member_sa *sa;
+
+	settle();
+	withdraw(red, "10.4.0.0/24");
+	sa = add_sa(blue, 0x3000);
+	sa->phase = GCKS_SA_ACTIVE;
+	blue->sas->phase = GCKS_SA_RETIRING;
+	make(true);
+	gcks_plan_clear(&plan);
+	ck_assert(gcks_plan_make(&table, &installed, &known, GCKS_REMOVE_OLD_SAS, &plan));
+	ck_assert_uint_eq(plan.remove_count, 0);
+	carry_out();
+	gcks_plan_clear(&plan);
+	ck_assert(gcks_plan_make(&table, &installed, &known, GCKS_REMOVE_OLD_SAS, &plan));
+	EXPECT(remove, "sa 0x1000 192.0.2.13 > 192.0.2.11");
+	blue->state = GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED;
+	gcks_membership_drop_sas(blue);
+	gcks_plan_clear(&plan);
+	ck_assert(gcks_plan_make(&table, &installed, &known, GCKS_REMOVE_OLD_SAS, &plan));
+	EXPECT(remove, "sa 0x3000 192.0.2.13 > 192.0.2.11", "sa 0x1000 192.0.2.13 > 192.0.2.11",
+	       "sa 0x3000 any > 192.0.2.13", "sa 0x1000 any > 192.0.2.13");
+}
+END_TEST
+
+/* A registration that lists the old SA no more. */
+START_TEST(new_registration)
 {
 	settle();
 	give_sa(blue, 0x3000);
 	make(true);
 	EXPECT(install, "sa 0x3000 any > 192.0.2.13", "sa 0x3000 192.0.2.13 > 192.0.2.11");
 	EXPECT(remove, "sa 0x1000 192.0.2.13 > 192.0.2.11", "sa 0x1000 any > 192.0.2.13");
+}
+END_TEST
+
+/* The last SA has ended: its states go, what protected blocks, and the route is not used. */
+START_TEST(ended)
+{
+	settle();
+	blue->sas->expires_at = 1000;
+	gcks_member_advance(&table, 1000);
+	gcks_member_update_ready(&table, &installed);
+	ck_assert(!route(blue, "10.1.0.0/24")->ready);
+	make(true);
+	ck_assert_uint_eq(plan.install_count, 0);
+	ck_assert_uint_eq(plan.remove_count, 5);
+	carry_out();
+	ck_assert_str_eq(decides(2, "10.3.0.2/32", "10.1.0.2/32"), "block");
+	ck_assert_str_eq(decides(3, "10.1.0.2/32", "10.3.0.2/32"), "block");
+}
+END_TEST
+
+/* A state of an earlier version of gcksd in the place of ours: it goes first. */
+START_TEST(place_is_taken)
+{
+	struct gcks_kernel_id old;
+
+	settle();
+	for (size_t i = 0; i < known.count; i++)
+		if (known.ids[i].kind == GCKS_KERNEL_SA && known.ids[i].spi == 0x1000 &&
+		    known.ids[i].direction == GSA__DIRECTION__DIRECTION_OUT)
+			old = known.ids[i];
+	gcks_kernel_ids_remove(&known, &old);
+	gcks_kernel_ids_remove(&installed, &old);
+	old.direction = 0;
+	ck_assert(gcks_kernel_ids_add(&known, &old));
+	make(true);
+	ck_assert_uint_eq(plan.install_count, 0);
+	EXPECT(remove, "sa 0x1000 192.0.2.13 > 192.0.2.11");
+	carry_out();
+	make(true);
+	EXPECT(install, "sa 0x1000 192.0.2.13 > 192.0.2.11");
+	ck_assert_uint_eq(plan.remove_count, 0);
 }
 END_TEST
 
@@ -275,7 +395,7 @@ START_TEST(keeps_until_reported)
 	};
 
 	settle();
-	gcks_membership_drop_sa(blue);
+	gcks_membership_drop_sas(blue);
 	gcks_kernel_ids_clear(&installed);
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		blue->state = rows[i].state;
@@ -476,11 +596,11 @@ START_TEST(nothing_configured)
 {
 	struct gcks_member_table empty = { 0 };
 
-	ck_assert(gcks_plan_make(&empty, &installed, &known, true, &plan));
+	ck_assert(gcks_plan_make(&empty, &installed, &known, GCKS_REMOVE_ALL, &plan));
 	ck_assert_uint_eq(plan.install_count + plan.remove_count, 0);
 	settle();
 	gcks_plan_clear(&plan);
-	ck_assert(gcks_plan_make(&empty, &installed, &known, true, &plan));
+	ck_assert(gcks_plan_make(&empty, &installed, &known, GCKS_REMOVE_ALL, &plan));
 	ck_assert_uint_eq(plan.install_count, 0);
 	ck_assert_uint_eq(plan.remove_count, known.count);
 	gcks_member_update_ready(&empty, &installed);
@@ -496,7 +616,11 @@ Suite *planner_suite(void)
 	tcase_add_test(tcase, two_groups);
 	tcase_add_loop_test(tcase, packet, 0, COUNT(packets));
 	tcase_add_test(tcase, route_moves);
-	tcase_add_test(tcase, new_sa);
+	tcase_add_test(tcase, rekey);
+	tcase_add_test(tcase, rekey_without_bgpd);
+	tcase_add_test(tcase, new_registration);
+	tcase_add_test(tcase, ended);
+	tcase_add_test(tcase, place_is_taken);
 	tcase_add_loop_test(tcase, excluded, 0, 2);
 	tcase_add_test(tcase, keeps_until_reported);
 	tcase_add_test(tcase, resynchronisation);

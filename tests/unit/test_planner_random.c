@@ -87,17 +87,18 @@ static void change(void)
 		GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED,
 		GSA__MEMBERSHIP_STATE__MEMBERSHIP_LOST,
 	};
-	struct gcks_membership *membership = memberships[random_below(MEMBERSHIPS)];
+	uint32_t which = random_below(MEMBERSHIPS);
+	struct gcks_membership *membership = memberships[which];
 
 	switch (random_below(12)) {
 	case 0:
 		membership->state = states[random_below(COUNT(states))];
 		break;
 	case 1:
-		give_sa(membership, 0x1000 + random_below(4));
+		give_sa(membership, 0x1000 * (which + 1) + random_below(4));
 		break;
 	case 2:
-		gcks_membership_drop_sa(membership);
+		gcks_membership_drop_sas(membership);
 		break;
 	case 3: /* charon was restarted */
 		gcks_kernel_ids_clear(&installed);
@@ -176,7 +177,7 @@ static void check_kernel(void)
 	struct gcks_plan desired;
 	size_t wanted = 0;
 
-	ck_assert(gcks_plan_make(&table, &none, &none, true, &desired));
+	ck_assert(gcks_plan_make(&table, &none, &none, GCKS_REMOVE_ALL, &desired));
 	for (size_t i = 0; i < desired.install_count; i++) {
 		struct gcks_kernel_id sent = as_sent(&desired.install[i].id);
 
@@ -194,7 +195,7 @@ static void check_kernel(void)
 		}
 	}
 	for (size_t m = 0; m < MEMBERSHIPS; m++)
-		for (size_t i = 0; i < known.count && !memberships[m]->sa; i++)
+		for (size_t i = 0; i < known.count && !memberships[m]->sas; i++)
 			wanted += strcmp(known.ids[i].group, memberships[m]->name) == 0;
 	ck_assert_uint_eq(kernel.count, wanted);
 	ck_assert_uint_eq(known.count, wanted);
@@ -235,7 +236,7 @@ START_TEST(random_changes)
 
 		for (uint32_t changes = random_below(4); changes; changes--)
 			change();
-		ck_assert(gcks_plan_make(&table, &installed, &known, allow_remove, &plan));
+		ck_assert(gcks_plan_make(&table, &installed, &known, allow_remove ? GCKS_REMOVE_ALL : GCKS_REMOVE_NOTHING, &plan));
 		if (!allow_remove)
 			ck_assert_uint_eq(plan.remove_count, 0);
 		apply(&plan, step > 0);
