@@ -4,8 +4,9 @@
 import os
 
 from . import credentials, namespaces
+from .declaration import GROUP_LEAVES, MEMBER_LEAVES
 
-CHARON_PLUGIN_SKIP = ("rc2", "md4", "counters", "resolve", "files", "ml")
+CHARON_PLUGIN_SKIP = ("rc2", "counters", "resolve", "files", "ml")
 IKE_PROPOSAL = "aes256gcm16-prfsha256-ecp256"
 # The peer's death is noticed in about ten seconds; nothing else of the lab is that fast.
 DPD_DELAY_S = 2
@@ -43,7 +44,7 @@ def frr(topology, node):
         for group in topology.groups.values():
             lines += group_lines(group) if group.served else []
     for member in topology.memberships(node.name, with_faults=True):
-        lines += member_lines(node, topology.groups[member.group], member)
+        lines += member_lines(topology, node, topology.groups[member.group], member)
     if node.as_number:
         lines += bgp_lines(topology, node)
     return "\n".join(lines + node.frr.splitlines()) + "\n"
@@ -57,21 +58,33 @@ def group_lines(group):
             f" credential {credential}",
             *[f" permit identity {identity}" for identity in group.permit],
             *[f" deny identity {identity}" for identity in group.deny],
-            *([f" sharing {group.sharing}"] if group.sharing else []),
-            *([f" cipher {group.cipher}"] if group.cipher else []),
+            *leaf_lines(group.leaves, GROUP_LEAVES),
             *[f" {option}" for option in group.options], "exit", "!"]
 
 
-def member_lines(node, group, member):
+def leaf_lines(leaves, commands):
+    """A leaf that is true is its command alone, one that is false `no` of it."""
+    for leaf, command in commands.items():
+        value = leaves.get(leaf)
+        if isinstance(value, bool):
+            yield f" {command}" if value else f" no {command}"
+        elif value is not None:
+            yield f" {command} {value}"
+
+
+def member_lines(topology, node, group, member):
     lines, export = [], member.export
     if export != "connected":
         export = f"prefix-list {group.name}"
         lines = [f"ip prefix-list {group.name} seq {5 * number} permit {prefix}"
                  for number, prefix in enumerate(member.export, 1)] + ["!"]
-    return lines + [f"gsa member {group.name}", f" key-server connection {member.connection}",
+    return lines + [f"gsa member {group.name}",
+                    *[f" key-server connection {connection.name}"
+                      for connection in topology.connections(member)],
                     f" local-gateway {node.address}",
                     *[f" protect {prefix}" for prefix in group.protect],
                     f" export {export}",
+                    *leaf_lines(member.leaves, MEMBER_LEAVES),
                     *[f" {option}" for option in group.member_options], "exit", "!"]
 
 
@@ -158,37 +171,83 @@ class Swanctl:
                 f"secrets {{\n{''.join(secrets)}}}\n{node.swanctl}")
 
     def key_server(self, node, group, connections, secrets):
-        identity = f"{node.name}.{group.name}.example"
-        remote = ""
-        if group.credential == "certificate":
-            self.certificate(node, group, identity)
-            remote = f"cacerts = {group.name}-ca.pem"
-        connections.append(connection(group.name, node.address, None, group.credential,
-                                      identity, remote))
-        if group.credential == "psk":
+        local = self.own_key_server(node, group)
+        members = [member for member in group.members if member.connection == group.name]
+        if group.credential == "public-key":
+            # a raw key says nothing of its owner: each member's goes with its identity
+            connections += [connection(f"{group.name}-{member.node}", node.address, None, local,
+                                       ["auth = pubkey", f"id = {member.identity}",
+                                        self.public_key(node, group, member.node)])
+                            for member in members]
+            return
+        remote = {"certificate": ["auth = pubkey", f"cacerts = {group.name}-ca.pem"],
+                  "psk": ["auth = psk"], "eap": ["auth = eap-mschapv2"]}[group.credential]
+        connections.append(connection(group.name, node.address, None, local, remote))
+        if group.credential in ("psk", "eap"):
+            kind = "ike" if group.credential == "psk" else "eap"
             secrets += [secret(f"{group.name}-{member.node}", [member.identity],
-                               self.secrets[member.name]) for member in group.members
-                        if member.connection == group.name]
+                               self.secrets[member.name], kind) for member in members]
+
+    def own_key_server(self, node, group):
+        """How a key server proves its identity; members that use EAP need its certificate."""
+        identity = key_server_identity(node.name, group)
+        if group.credential == "psk":
+            return ["auth = psk", f"id = {identity}"]
+        if group.credential == "public-key":
+            return ["auth = pubkey", f"id = {identity}", self.key_pair(node, group)]
+        return ["auth = pubkey", f"id = {identity}", self.certificate(node, group, identity)]
 
     def member(self, node, group, member, connections, secrets):
-        key_server = self.topology.key_server
-        peer = f"{key_server.name}.{group.name}.example"
-        remote = f"id = {peer}"
-        if group.credential == "certificate":
-            self.certificate(node, group, member.identity, member.fault == "certificate")
-            remote += f"\n      cacerts = {group.name}-ca.pem"
-        else:
-            value = credentials.psk() if member.fault == "psk" else self.secrets[member.name]
-            secrets.append(secret(group.name, [member.identity, peer], value))
-        connections.append(connection(group.name, node.address, key_server.address,
-                                      group.credential, member.identity, remote))
+        for entry in self.topology.connections(member):
+            peer = key_server_identity(entry.peer, group)
+            local = [*self.own_member(node, group, member), f"id = {member.identity}"]
+            remote = [f"auth = {'psk' if group.credential == 'psk' else 'pubkey'}", f"id = {peer}"]
+            if group.credential == "public-key":
+                remote.append(self.public_key(node, group, entry.peer))
+            elif group.credential != "psk":
+                self.trust(node, group)
+                remote.append(f"cacerts = {group.name}-ca.pem")
+            connections.append(connection(entry.name, node.address, entry.address, local, remote))
+            if group.credential == "psk":
+                value = credentials.psk() if member.fault == "psk" else self.secrets[member.name]
+                secrets.append(secret(entry.name, [member.identity, peer], value))
+        if group.credential == "eap":
+            secrets.append(secret(group.name, [member.identity], self.secrets[member.name], "eap"))
+
+    def own_member(self, node, group, member):
+        if group.credential == "psk":
+            return ["auth = psk"]
+        if group.credential == "eap":
+            return ["auth = eap-mschapv2"]
+        if group.credential == "public-key":
+            return ["auth = pubkey", self.key_pair(node, group)]
+        return ["auth = pubkey", self.certificate(node, group, member.identity,
+                                                  member.fault == "certificate")]
+
+    # What follows puts files into a node's folder and returns the line that names them.
 
     def certificate(self, node, group, identity, stranger=False):
         etc = os.path.join(namespaces.folder(node.name), "etc/swanctl")
-        self.authority(group.name, stranger).issue(identity, f"{etc}/private/{group.name}.pem",
-                                                   f"{etc}/x509/{group.name}.pem")
+        if not os.path.exists(f"{etc}/x509/{group.name}.pem"):
+            self.authority(group.name, stranger).issue(
+                identity, f"{etc}/private/{group.name}.pem", f"{etc}/x509/{group.name}.pem")
+        self.trust(node, group)
+        return f"certs = {group.name}.pem"
+
+    def trust(self, node, group):
         namespaces.copy_into(node.name, self.authority(group.name).certificate,
                              f"etc/swanctl/x509ca/{group.name}-ca.pem")
+
+    def key_pair(self, node, group):
+        private, public = credentials.raw_key(self.folder, f"{group.name}-{node.name}")
+        namespaces.copy_into(node.name, private, f"etc/swanctl/private/{group.name}.pem")
+        namespaces.copy_into(node.name, public, f"etc/swanctl/pubkey/{group.name}.pem")
+        return f"pubkeys = {group.name}.pem"
+
+    def public_key(self, node, group, owner):
+        _, public = credentials.raw_key(self.folder, f"{group.name}-{owner}")
+        namespaces.copy_into(node.name, public, f"etc/swanctl/pubkey/{group.name}-{owner}.pem")
+        return f"pubkeys = {group.name}-{owner}.pem"
 
     def tunnel(self, node, tunnel, connections, secrets):
         mine = tunnel.ends.index(node.name)
@@ -207,35 +266,34 @@ class Swanctl:
       }}
     }}
 """
-        connections.append(connection(tunnel.name, node.address, peer.address, "psk",
-                                      identities[0], f"id = {identities[1]}", children))
+        connections.append(connection(tunnel.name, node.address, peer.address,
+                                      ["auth = psk", f"id = {identities[0]}"],
+                                      ["auth = psk", f"id = {identities[1]}"], children))
         secrets.append(secret(tunnel.name, identities, self.secrets[tunnel.name]))
 
 
-def connection(name, local, remote_address, credential, identity, remote, children=""):
-    local_auth = "pubkey" if credential == "certificate" else "psk"
-    certificate = f"\n      certs = {name}.pem" if credential == "certificate" else ""
+def key_server_identity(name, group):
+    return f"{name}.{group.name}.example"
+
+
+def connection(name, local_address, remote_address, local, remote, children=""):
+    """`local` and `remote`: lines about how each end authenticates."""
     # A registration SA never has a CHILD_SA (RFC 6023).
     childless = "" if children else "    childless = force\n"
     remote_line = f"    remote_addrs = {remote_address}\n" if remote_address else ""
+    sections = "".join(f"    {end} {{\n{''.join(f'      {line}' + chr(10) for line in lines)}    }}\n"
+                       for end, lines in (("local", local), ("remote", remote)))
     return f"""  {name} {{
     version = 2
-    local_addrs = {local}
+    local_addrs = {local_address}
 {remote_line}    proposals = {IKE_PROPOSAL}
 {childless}    mobike = no
     dpd_delay = {DPD_DELAY_S}s
-    local {{
-      auth = {local_auth}
-      id = {identity}{certificate}
-    }}
-    remote {{
-      auth = {local_auth}
-      {remote}
-    }}
-{children}  }}
+{sections}{children}  }}
 """
 
 
-def secret(name, identities, value):
+def secret(name, identities, value, kind="ike"):
+    """`kind`: ike, a pre-shared key, or eap, a password."""
     ids = "".join(f"    id-{number} = {identity}\n" for number, identity in enumerate(identities))
-    return f"  ike-{name} {{\n{ids}    secret = {value}\n  }}\n"
+    return f"  {kind}-{name} {{\n{ids}    secret = {value}\n  }}\n"

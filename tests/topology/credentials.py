@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Certificates (ECDSA P-256, one CA a group) and pre-shared keys, made for each run."""
+"""Certificates (ECDSA P-256, one CA a group), raw keys and secrets, made for each run."""
 
 import os
 import secrets
@@ -34,13 +34,28 @@ class Authority:
                 signer=["-CA", self.certificate, "-CAkey", f"{self.stem}.key"])
 
 
+def raw_key(folder, name):
+    """Paths of a private and a public key, made on first use."""
+    private, public = (os.path.join(folder, f"{name}.{part}.pem") for part in ("private", "public"))
+    if not os.path.exists(public):
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256",
+                "-out", private)
+        openssl("pkey", "-in", private, "-pubout", "-out", public)
+    return private, public
+
+
 def request(subject, key, certificate, *extensions, signer=()):
-    command = ["openssl", "req", "-x509", *signer, "-newkey", "ec",
+    command = ["req", "-x509", *signer, "-newkey", "ec",
                "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-sha256", "-days", "30",
                "-config", "/dev/null", "-subj", subject, "-keyout", key, "-out", certificate]
     for extension in extensions:
         command += ["-addext", extension]
-    run = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    openssl(*command)
+
+
+def openssl(*command):
+    run = subprocess.run(["openssl", *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, text=True, check=False)
     if run.returncode != 0:
         raise OSError(f"openssl: {run.stdout.strip()}")

@@ -15,7 +15,17 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 KINDS = ("provider", "sr", "gateway", "host")
-CREDENTIALS = ("certificate", "psk")
+CREDENTIALS = ("certificate", "psk", "public-key", "eap")
+# Leaves of YANG, and their commands in the order in which gcksd writes them.
+GROUP_LEAVES = {
+    "sharing": "sharing", "cipher": "cipher",
+    "activation-delay": "activation-delay", "deactivation-delay": "deactivation-delay",
+    "lifetime-data": "lifetime data", "sender-id-bits": "sender-id-bits",
+    "rekey-on-join": "rekey on-join", "rekey-on-leave": "rekey on-leave",
+    "rekey-in-flight": "rekey in-flight", "rekey-missed-maximum": "rekey missed-maximum",
+    "maximum-members": "maximum-members",
+}
+MEMBER_LEAVES = {"retry-time": "retry-time", "mode": "mode", "initial-exchange": "initial-exchange"}
 FAULTS = ("certificate", "psk", "identity", "credential", "group")
 FIRST_AS = 65000
 
@@ -66,10 +76,20 @@ class Membership:
     connection: str                  # swanctl connection: the group's, or another group's
     export: str = "connected"        # or a list of prefixes
     fault: str = ""                  # one of FAULTS: what the key server must refuse it for
+    key_servers: list = None         # nodes, or addresses where nobody is, in order
+    leaves: dict = field(default_factory=dict)      # of MEMBER_LEAVES
 
     @property
     def name(self):
         return f"{self.node}/{self.group}"
+
+
+@dataclass
+class Connection:
+    """A swanctl connection of a member to a key server."""
+    name: str
+    address: str
+    peer: str                        # the key server's name
 
 
 @dataclass
@@ -82,10 +102,14 @@ class Group:
     deny: list
     protect: list
     members: list                    # of Membership, faulty ones too
-    sharing: str                     # or "", the default
-    cipher: str
+    leaves: dict                     # of GROUP_LEAVES
     options: list                    # further lines of the key server's group
     member_options: list             # further lines of each member
+
+    @property
+    def sharing(self):
+        """Or "", gcksd's default."""
+        return self.leaves.get("sharing", "")
 
     @property
     def sites(self):
@@ -123,6 +147,21 @@ class Topology:
     def memberships(self, node, with_faults=False):
         return [member for group in self.groups.values() for member in group.members
                 if member.node == node and (with_faults or not member.fault)]
+
+    def connections(self, member):
+        """What it registers over, in order: that of the S/R has the group's name."""
+        for owner in self.memberships(member.node, with_faults=True):
+            if owner.group == member.connection:
+                break
+        else:
+            return [Connection(member.connection, "", "")]
+        found = []
+        for number, server in enumerate(owner.key_servers or [self.key_server.name], 1):
+            node = self.nodes.get(server)
+            name = owner.group if node is self.key_server else f"{owner.group}-{number}"
+            found.append(Connection(name, str(node.address if node else server),
+                                    server if node else "nobody"))
+        return found
 
     def groups_of(self, node):
         return [self.groups[member.group] for member in self.memberships(node)]
@@ -274,9 +313,10 @@ def connect(nodes):
 
 def read_group(key, table, nodes):
     where = f"groups.{key}"
-    table = take(table, where, identifier=0, served=True, credential="",
+    table = take(table, where, **{"key-servers": None}, identifier=0, served=True, credential="",
                  permit=[f"*.{key}.example"], deny=[], protect=["10.0.0.0/8"], members=[],
-                 sharing="", cipher="", options=[], member_options=[], member={})
+                 options=[], member_options=[], member={},
+                 **dict.fromkeys(GROUP_LEAVES), **dict.fromkeys(MEMBER_LEAVES))
     if not 0 < table["identifier"] < 1 << 32:
         raise DeclarationError(f"{where}: identifier {table['identifier']} is not in 1..2^32-1")
     if table["credential"] not in CREDENTIALS:
@@ -288,22 +328,47 @@ def read_group(key, table, nodes):
         if not found:
             raise DeclarationError(f"{where}: no node is called '{pattern}'")
         names += [name for name in found if name not in names]
-    members = []
-    for name in names:
-        special = take(table["member"].pop(name, {}), f"{where}.member.{name}",
-                       identity=f"{name}.{key}.example", connection=key, export="connected",
-                       fault="" if table["served"] else "group")
-        if nodes[name].kind != "gateway":
-            raise DeclarationError(f"{where}: member '{name}' is not a gateway")
-        if special["fault"] and special["fault"] not in FAULTS:
-            raise DeclarationError(f"{where}.member.{name}: fault '{special['fault']}' is none of "
-                                   + ", ".join(FAULTS))
-        members.append(Membership(name, key, **special))
+    members = [read_member(key, name, table, nodes) for name in names]
     if table["member"]:
         raise DeclarationError(f"{where}.member: '{min(table['member'])}' is not a member")
     return Group(key, table["identifier"], table["served"], table["credential"], table["permit"],
-                 table["deny"], table["protect"], members, table["sharing"], table["cipher"],
+                 table["deny"], table["protect"], members, given(table, GROUP_LEAVES),
                  table["options"], table["member_options"])
+
+
+def read_member(group, name, table, nodes):
+    """One member of a group, whose `table` says what holds for all."""
+    where = f"groups.{group}.member.{name}"
+    common = given(table, MEMBER_LEAVES) | {"key-servers": table["key-servers"]}
+    special = take(table["member"].pop(name, {}), where, identity=f"{name}.{group}.example",
+                   connection=group, export="connected",
+                   fault="" if table["served"] else "group",
+                   **dict.fromkeys(MEMBER_LEAVES) | common)
+    if nodes[name].kind != "gateway":
+        raise DeclarationError(f"{where}: member '{name}' is not a gateway")
+    if special["fault"] and special["fault"] not in FAULTS:
+        raise DeclarationError(f"{where}: fault '{special['fault']}' is none of "
+                               + ", ".join(FAULTS))
+    for server in special["key-servers"] or ():
+        check_key_server(where, server, nodes)
+    return Membership(name, group, special["identity"], special["connection"], special["export"],
+                      special["fault"], special["key-servers"], given(special, MEMBER_LEAVES))
+
+
+def check_key_server(where, server, nodes):
+    if server in nodes:
+        if nodes[server].kind != "sr":
+            raise DeclarationError(f"{where}: key server '{server}' is not of kind sr")
+        return
+    try:
+        IPv4Address(server)
+    except ValueError:
+        raise DeclarationError(f"{where}: key server '{server}' is neither a node nor an address") \
+            from None
+
+
+def given(table, leaves):
+    return {leaf: table[leaf] for leaf in leaves if table[leaf] is not None}
 
 
 def read_tunnels(table, nodes):
