@@ -45,7 +45,6 @@ struct gcks_member_route {
 	bool stale;		/* not repeated yet since bgpd connected again */
 	bool has_sender_id;	/* of the gateway in this group */
 	uint32_t sender_id;
-	uint32_t mtu; /* of packets to the prefix that need no fragment; 0: not known */
 };
 
 /* What of a group's traffic may be in clear, while a network is moved site by site. */

@@ -165,7 +165,7 @@ const struct frr_yang_module_info frr_gsa_info = {
 			.get_keys = gcks_nb_state_route_keys,
 			.lookup_entry = gcks_nb_state_route_lookup } },
 #define ROUTE(leaf) { .xpath = "/frr-gsa:gsa/state/member/route/" leaf, .cbs.get_elem = gcks_nb_state_route_leaf }
-		ROUTE("prefix"), ROUTE("gateway"), ROUTE("ready"),
+		ROUTE("prefix"), ROUTE("gateway"), ROUTE("ready"), ROUTE("mtu"),
 #undef ROUTE
 		{ .xpath = "/frr-gsa:gsa/state/sa", .cbs.get_next = gcks_nb_state_sa_next },
 #define SA(leaf) { .xpath = "/frr-gsa:gsa/state/sa/" leaf, .cbs.get_elem = gcks_nb_state_sa_leaf }

@@ -10,6 +10,7 @@
 #include "lib/monotime.h"
 
 #include "gcks/client.h"
+#include "gcks/mtu.h"
 #include "gcks/show.h"
 
 /* ---- leaves ---- */
@@ -292,6 +293,15 @@ const void *gcks_nb_state_route_lookup(struct nb_cb_lookup_entry_args *args)
 	return NULL;
 }
 
+static const struct gcks_membership *holder_of(const struct gcks_member_route *route)
+{
+	const struct gcks_membership *membership = gcksd.members.memberships;
+
+	while (route < membership->routes || route >= membership->routes + membership->route_count)
+		membership = membership->next;
+	return membership;
+}
+
 struct yang_data *gcks_nb_state_route_leaf(struct nb_cb_get_elem_args *args)
 {
 	const struct gcks_member_route *route = args->list_entry;
@@ -303,6 +313,8 @@ struct yang_data *gcks_nb_state_route_leaf(struct nb_cb_get_elem_args *args)
 		return address_or_none(args->xpath, &route->gateway);
 	if (strmatch(leaf, "ready"))
 		return yang_data_new_bool(args->xpath, route->ready);
+	if (strmatch(leaf, "mtu"))
+		return number_or_none(args->xpath, gcks_route_mtu(holder_of(route), route));
 	return NULL;
 }
 

@@ -3,6 +3,7 @@
 #include <zebra.h>
 
 #include "gcks/client.h"
+#include "gcks/mtu.h"
 #include "gcks/show.h"
 
 #include "gcks/show_member_clippy.c"
@@ -82,6 +83,7 @@ static void add_routes(struct json_object *json, const struct gcks_membership *m
 				       gcks_prefix_text(&route->prefix, text, sizeof(text)));
 		gcks_json_address(entry, "gateway", &route->gateway);
 		json_object_boolean_add(entry, "ready", route->ready);
+		gcks_json_number(entry, "mtu", gcks_route_mtu(membership, route));
 		json_object_array_add(list, entry);
 	}
 	json_object_object_add(json, "route", list);
@@ -222,11 +224,25 @@ static void show_connections(struct vty *vty, const struct gcks_membership *memb
 	vty_out(vty, ", opened with %s\n", gcks_initial_exchange_name(membership->gsa_auth));
 }
 
+static void member_route(struct vty *vty, const struct gcks_membership *membership,
+			 const struct gcks_member_route *route, const char *title)
+{
+	uint32_t mtu = gcks_route_mtu(membership, route);
+	char text[INET6_ADDRSTRLEN + 4];
+
+	vty_out(vty, "  %-22s %s behind %s, %s", title,
+		gcks_prefix_text(&route->prefix, text, sizeof(text)),
+		gcks_cell_address(&route->gateway),
+		route->ready ? "protected, in use" : "not protected yet, held");
+	if (mtu)
+		vty_out(vty, ", MTU %u", mtu);
+	vty_out(vty, "\n");
+}
+
 static void member_detail(struct vty *vty, const struct gcks_membership *membership)
 {
 	const char *notify = gcks_notify_name(membership->notify), *why = reason(membership);
 	uint32_t identifier = gcks_membership_identifier(membership);
-	char text[INET6_ADDRSTRLEN + 4];
 
 	vty_out(vty, "Member of group %s", membership->name);
 	if (identifier)
@@ -257,11 +273,7 @@ static void member_detail(struct vty *vty, const struct gcks_membership *members
 		installed_count(membership->name, GCKS_KERNEL_SA),
 		installed_count(membership->name, GCKS_KERNEL_POLICY), membership->reqid);
 	for (size_t i = 0; i < membership->route_count; i++)
-		vty_out(vty, "  %-22s %s behind %s, %s\n", i ? "" : "Routes",
-			gcks_prefix_text(&membership->routes[i].prefix, text, sizeof(text)),
-			gcks_cell_address(&membership->routes[i].gateway),
-			membership->routes[i].ready ? "protected, in use"
-						    : "not protected yet, held");
+		member_route(vty, membership, &membership->routes[i], i ? "" : "Routes");
 }
 
 DEFPY (show_gsa_member,

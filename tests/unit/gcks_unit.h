@@ -22,6 +22,7 @@ Suite *kernel_id_suite(void);
 Suite *member_suite(void);
 Suite *member_connection_suite(void);
 Suite *member_sa_suite(void);
+Suite *mtu_suite(void);
 Suite *planner_suite(void);
 Suite *planner_random_suite(void);
 Suite *registration_suite(void);
