@@ -25,4 +25,10 @@ bool gsa_pair_key(const struct gsa_secret *tek, uint32_t group, uint32_t prefix,
 		  unsigned int sender_id_bits, uint32_t sender, uint32_t receiver, size_t length,
 		  struct gsa_secret *key);
 
+/*
+ * A number to tell keys apart by that says nothing about them: prf+(key, "frr-gsa mark").  The key is not
+ * empty.  False: no memory.
+ */
+bool gsa_key_mark(const struct gsa_secret *key, uint32_t *mark);
+
 #endif

@@ -11,6 +11,7 @@ int main(void)
 	srunner_add_suite(runner, secret_suite());
 	srunner_add_suite(runner, kdf_suite());
 	srunner_add_suite(runner, keywrap_suite());
+	srunner_add_suite(runner, pairwise_suite());
 	srunner_add_suite(runner, group_attr_suite());
 	srunner_add_suite(runner, idg_suite());
 	srunner_add_suite(runner, policy_suite());

@@ -16,6 +16,7 @@ Suite *kdf_suite(void);
 Suite *key_download_suite(void);
 Suite *keywrap_suite(void);
 Suite *message_suite(void);
+Suite *pairwise_suite(void);
 Suite *policy_suite(void);
 Suite *sag_suite(void);
 Suite *secret_suite(void);
