@@ -77,13 +77,29 @@ bool gsa_message_was_encrypted(message_t *message);
 void gsa_notify_add(message_t *message, uint16_t type, chunk_t data);
 struct notify_payload_t *gsa_notify_find(message_t *message, uint16_t type);
 
+/** SAg, what we support: in a request of the member. */
+void gsa_sag_add(message_t *message);
+/** Body of the SAg of a request, encoded anew (allocated); chunk_empty: there is none. */
+chunk_t gsa_sag_find(message_t *message);
+
 /** A group's name as a peer sent it, for the log: what is not printable becomes '?'. */
 #define GSA_GROUP_TEXT (GSA_GROUP_NAME_MAX + 1)
 const char *gsa_group_text(chunk_t name, char buffer[GSA_GROUP_TEXT]);
 
 /* gsa_keys.c */
 
-/** GSK_w for GSA_KW_5649_256 of an established IKE_SA (locked by the caller). */
+/** The key wrap algorithm that IKE_SA_INIT negotiated, GSA_KW_NONE: none. */
+uint16_t gsa_keys_negotiated(ike_sa_t *ike_sa);
+/** The same; if there is none, what charon.plugins.gsa.key_wrap_default says. */
+uint16_t gsa_keys_algorithm(ike_sa_t *ike_sa);
+/** What is said of an IKE_SA without key wrap algorithm. */
+#define GSA_KEYS_NO_ALGORITHM                                                                      \
+	"IKE_SA_INIT negotiated no key wrap algorithm, add kw5649_256 to the connection's proposals"
+
+/**
+ * GSK_w of an established IKE_SA (locked by the caller). Its size is that of the key wrap
+ * algorithm, which it tells to those who wrap and unwrap.
+ */
 bool gsa_keys_wrap_key(ike_sa_t *ike_sa, struct gsa_secret *gsk_w);
 
 /* gsa_group_sa.c */

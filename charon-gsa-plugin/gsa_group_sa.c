@@ -58,7 +58,7 @@ static bool encode_data_sa(const Gsa__DataSa *from, const struct gsa_secret *gsk
 		*reason = "out of locked memory";
 		return FALSE;
 	}
-	ok = gsa_key_wrap(GSA_KW_5649_256, gsk_w, &key, bag->sa_key.cipher,
+	ok = gsa_key_wrap(gsa_key_wrap_by_key_size(gsk_w->length), gsk_w, &key, bag->sa_key.cipher,
 			  &bag->sa_key.cipher_length);
 	gsa_secret_clear(&key);
 	if (!ok)
@@ -171,7 +171,8 @@ static const char *decode_data_sa(const struct gsa_data_sa *sa, const struct gsa
 		return "an SA without a key";
 	if (wrapped->key_id != 0 || wrapped->key_wrap_key_id != 0)
 		return "a key that is not wrapped under the IKE_SA's own key";
-	if (!gsa_key_unwrap(GSA_KW_5649_256, gsk_w, wrapped->cipher, wrapped->cipher_length, &key))
+	if (!gsa_key_unwrap(gsa_key_wrap_by_key_size(gsk_w->length), gsk_w, wrapped->cipher,
+			    wrapped->cipher_length, &key))
 		return "a key that does not unwrap";
 	if (!gsa_data_sa_key_sizes(sa, &encryption, &integrity) ||
 	    key.length != encryption + integrity)

@@ -2,11 +2,14 @@
 /*
  * IDg, GSA and KD as payloads of IKE messages.  libcharon knows their numbers but not
  * their insides: what we send is a payload_t of our own, what we receive arrives as
- * unknown_payload_t.
+ * unknown_payload_t.  SAg it takes for a Security Association payload.
  */
 #include "charon-gsa-plugin/gsa.h"
 
+#include <encoding/generator.h>
 #include <encoding/payloads/unknown_payload.h>
+
+#include "libgsa/gikev2_sag.h"
 
 #define PAYLOAD_HEADER_SIZE 4
 /* Where the IKE header has the type of the first payload (RFC 7296 §3.1). */
@@ -117,6 +120,36 @@ chunk_t gsa_payload_find(message_t *message, uint8_t type)
 		break;
 	}
 	enumerator->destroy(enumerator);
+	return body;
+}
+
+#define SAG_MAX 512
+
+void gsa_sag_add(message_t *message)
+{
+	uint8_t body[SAG_MAX];
+	size_t length = gsa_sag_encode_supported(body, sizeof(body));
+
+	if (length)
+		message->add_payload(message, gsa_payload_create(GSA_PAYLOAD_SAG,
+								 chunk_create(body, length)));
+}
+
+/* libcharon keeps what it parsed, not the octets: all of it is in the payload's objects. */
+chunk_t gsa_sag_find(message_t *message)
+{
+	payload_t *payload = message->get_payload(message, PLV2_SECURITY_ASSOCIATION);
+	chunk_t octets, body = chunk_empty;
+	generator_t *generator;
+
+	if (!payload)
+		return chunk_empty;
+	generator = generator_create_no_dbg();
+	generator->generate_payload(generator, payload);
+	octets = generator->get_chunk(generator, NULL);
+	if (octets.len > PAYLOAD_HEADER_SIZE)
+		body = chunk_clone(chunk_skip(octets, PAYLOAD_HEADER_SIZE));
+	generator->destroy(generator);
 	return body;
 }
 

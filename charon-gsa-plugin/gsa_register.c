@@ -2,13 +2,12 @@
 /*
  * Task of the member: registers with a group over an established IKE_SA (RFC 9838 §2.3.2).
  *
- *   HDR, SK{IDg [, N(GROUP_SENDER)]}  -->
+ *   HDR, SK{IDg, SAg [, N(GROUP_SENDER)]}  -->
  *                                    <--  HDR, SK{GSA, KD, N(USE_TRANSPORT_MODE),
  *                                                 N(group identifier)}
  *                                    <--  HDR, SK{N(error)}
  *
- * SAg is not sent: the policies that we take are few, and refusing one tells the key server
- * the same.  No answer ends the IKE_SA: other groups may depend on it.
+ * No answer ends the IKE_SA: other groups may depend on it.
  */
 #include "charon-gsa-plugin/gsa.h"
 
@@ -48,6 +47,7 @@ METHOD(task_t, build, status_t, gsa_register_t *this, message_t *message)
 	message->set_exchange_type(message, GSA_REGISTRATION);
 	message->add_payload(message,
 			     gsa_payload_create(GSA_PAYLOAD_IDG, chunk_create(body, length)));
+	gsa_sag_add(message);
 	if (this->sender) {
 		htoun32(sender_ids, 1);
 		gsa_notify_add(message, GSA_NOTIFY_GROUP_SENDER, chunk_from_thing(sender_ids));

@@ -2,7 +2,7 @@
 /*
  * Task of the key server: answers a GSA_REGISTRATION (RFC 9838 §2.3.2).
  *
- *   IDg [, N(GROUP_SENDER)]  -->  gcksd decides  -->  GSA, KD, N(USE_TRANSPORT_MODE),
+ *   IDg [, SAg] [, N(GROUP_SENDER)]  -->  gcksd decides  -->  GSA, KD, N(USE_TRANSPORT_MODE),
  *                                                     N(group identifier)
  *                                                or   N(error)
  *   IDg, N(NO_PROPOSAL_CHOSEN | REGISTRATION_FAILED)  -->  the member left: empty answer
@@ -95,6 +95,7 @@ static Gsa__Peer *create_peer(ike_sa_t *ike_sa)
 	peer->address.data = address.ptr;
 	peer->address.len = address.len;
 	peer->connection = strdup(ike_sa->get_name(ike_sa));
+	peer->key_wrap_negotiated = gsa_keys_negotiated(ike_sa) != GSA_KW_NONE;
 	enumerator = ike_sa->create_auth_cfg_enumerator(ike_sa, FALSE);
 	while (enumerator->enumerate(enumerator, &round))
 		last = round;
@@ -166,7 +167,7 @@ static void ask(gsa_respond_t *this, const struct gsa_idg *idg, message_t *messa
 	Gsa__RegistrationRequest request = GSA__REGISTRATION_REQUEST__INIT;
 	notify_payload_t *sender = gsa_notify_find(message, GSA_NOTIFY_GROUP_SENDER);
 	Gsa__Message *answer;
-	chunk_t data;
+	chunk_t data, sag;
 
 	request.peer = this->peer;
 	request.group_id_type = idg->type;
@@ -177,7 +178,11 @@ static void ask(gsa_respond_t *this, const struct gsa_idg *idg, message_t *messa
 		data = sender->get_notification_data(sender);
 		request.sender_ids = data.len == 4 ? untoh32(data.ptr) : 0;
 	}
+	sag = gsa_sag_find(message);
+	request.sag.data = sag.ptr;
+	request.sag.len = sag.len;
 	answer = gsa.local->ask(gsa.local, &request);
+	chunk_free(&sag);
 	if (!answer) {
 		refuse(this, GSA_NOTIFY_REGISTRATION_FAILED, "gcksd does not answer");
 		/* it may have granted too late; with others on the IKE_SA it cannot be named */
@@ -234,7 +239,10 @@ METHOD(task_t, process, status_t, gsa_respond_t *this, message_t *message)
 					 : "the member left");
 		return NEED_MORE;
 	}
-	ask(this, &idg, message);
+	if (gsa_keys_algorithm(this->ike_sa) == GSA_KW_NONE)
+		refuse(this, GSA_NOTIFY_NO_PROPOSAL_CHOSEN, GSA_KEYS_NO_ALGORITHM);
+	else
+		ask(this, &idg, message);
 	return NEED_MORE;
 }
 

@@ -35,6 +35,14 @@ size_t gsa_key_wrap_key_size(enum gsa_key_wrap_algorithm id)
 	return algorithm ? algorithm->key_size : 0;
 }
 
+enum gsa_key_wrap_algorithm gsa_key_wrap_by_key_size(size_t size)
+{
+	for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++)
+		if (algorithms[i].key_size == size)
+			return algorithms[i].id;
+	return GSA_KW_NONE;
+}
+
 /* One pass of the cipher: a key wrap mode takes all of its input in one call. */
 static bool run(const char *name, bool encrypt, const struct gsa_secret *kek, const uint8_t *in,
 		size_t in_length, uint8_t *out, size_t *out_length)

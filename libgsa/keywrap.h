@@ -23,6 +23,9 @@ enum gsa_key_wrap_algorithm {
 /* Octets of the key-encrypting key, 0 for an algorithm that is not supported. */
 size_t gsa_key_wrap_key_size(enum gsa_key_wrap_algorithm algorithm);
 
+/* The algorithm whose keys have this size, GSA_KW_NONE: none has. */
+enum gsa_key_wrap_algorithm gsa_key_wrap_by_key_size(size_t size);
+
 /*
  * Wrap `plain` under `kek`.  `out` takes GSA_WRAP_CIPHER_MAX octets, *out_length
  * is set to what was written.  False: key size does not fit the algorithm,

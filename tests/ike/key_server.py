@@ -161,7 +161,10 @@ class KeyServer:
         folder = os.environ["LAB_STRONGSWAN_PLUGINS"]
         names = sorted(file[len("libstrongswan-"):-len(".so")] for file in os.listdir(folder)
                        if file.startswith("libstrongswan-") and file.endswith(".so"))
-        plugins = "".join(f"    {name} {{\n      load = yes\n    }}\n" for name in names
+        # the load generator's IKE_SA_INIT is one that charon answers without the plugin, too
+        options = {"gsa": "      key_wrap_default = kw5649_256\n"}
+        plugins = "".join(f"    {name} {{\n      load = yes\n{options.get(name, '')}    }}\n"
+                          for name in names
                           if name not in PLUGIN_SKIP and (name != "gsa" or with_plugin))
         # all members come from one address, and at once
         return f"""charon {{

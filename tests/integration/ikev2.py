@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A small IKEv2 initiator (RFC 7296) that can send what charon never would: IKE_SA_INIT, childless
 IKE_AUTH (RFC 6023) with a pre-shared key, then any exchange. One proposal: AES-GCM-256,
-HMAC-SHA-256, P-256. It shares no code with what it tests.
+HMAC-SHA-256, P-256, and a key wrap algorithm (RFC 9838 §4.5.4) unless it is to be without. It
+shares no code with what it tests.
 """
 
 import contextlib
@@ -24,6 +25,8 @@ IKE_SA_INIT, IKE_AUTH, INFORMATIONAL, GSA_REGISTRATION = 34, 35, 37, 40
 # payloads
 SA, KE, IDI, IDR, AUTH, NONCE, NOTIFY, DELETE, SK, SKF = 33, 34, 35, 36, 39, 40, 41, 42, 46, 53
 IDG, GSA, KD = 50, 51, 52
+# the transform type of key wrap algorithms
+KWA = 13
 # notifies
 CHILDLESS_SUPPORTED, FRAGMENTATION_SUPPORTED = 16418, 16430
 # identifications
@@ -109,7 +112,8 @@ class Message:
 class Initiator:
     """One IKE_SA, from a node's network to an address."""
 
-    def __init__(self, node, local, remote):
+    def __init__(self, node, local, remote, key_wrap=(3,)):
+        """key_wrap: ids of the algorithms to propose (1 to 3: KW_5649 with 128, 192, 256 bits)"""
         with namespaces.inside(node):
             self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((local, 0))
@@ -121,6 +125,7 @@ class Initiator:
         self.answered = {}   # Message ID: our answer
         self.peer_nonce = self.init_request = self.keys = None
         self.sequence = 0
+        self.key_wrap, self.key_wrap_algorithm = tuple(key_wrap), None
 
     def __enter__(self):
         return self
@@ -249,21 +254,40 @@ class Initiator:
 
     # the IKE_SA
 
+    def proposal(self):
+        wanted = [(1, 20, struct.pack(">HH", 0x800e, 256)), (2, 5, b""), (4, 19, b"")]
+        wanted += [(KWA, number, b"") for number in self.key_wrap]
+        joined = b"".join(struct.pack(">BBHBBH", 0 if index + 1 == len(wanted) else 3, 0,
+                                      8 + len(attribute), kind, 0, number) + attribute
+                          for index, (kind, number, attribute) in enumerate(wanted))
+        return struct.pack(">BBHBBBB", 0, 0, 8 + len(joined), 1, 1, 0, len(wanted)) + joined
+
+    def take_proposal(self, body):
+        """What the key server chose: one transform of each type that was proposed."""
+        _, _, length, _, protocol, spi_size, count = struct.unpack(">BBHBBBB", body[:8])
+        chosen, rest = {}, body[8:]
+        check((length, protocol, spi_size) == (len(body), 1, 0), f"SA {body.hex()}")
+        while rest:
+            _, _, length, kind, _, number = struct.unpack(">BBHBBH", rest[:8])
+            check(kind not in chosen, f"two transforms of type {kind}")
+            chosen[kind], rest = number, rest[length:]
+        check(len(chosen) == count, f"{count} transforms, not {len(chosen)}")
+        expected = {1, 2, 4} | ({KWA} if self.key_wrap else set())
+        check(set(chosen) == expected, f"types {set(chosen)}, not {expected}")
+        check(chosen.get(KWA) in self.key_wrap or not self.key_wrap, f"KWA {chosen.get(KWA)}")
+        self.key_wrap_algorithm = chosen.get(KWA, 3)
+
     def init(self):
         private = ec.generate_private_key(ec.SECP256R1())
         numbers = private.public_key().public_numbers()
         public = numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
-        transforms = [struct.pack(">BBHBBHHH", 3, 0, 12, 1, 0, 20, 0x800e, 256),
-                      struct.pack(">BBHBBH", 3, 0, 8, 2, 0, 5),
-                      struct.pack(">BBHBBH", 0, 0, 8, 4, 0, 19)]
-        joined = b"".join(transforms)
-        proposal = struct.pack(">BBHBBBB", 0, 0, 8 + len(joined), 1, 1, 0, len(transforms))
         self.init_request = self.clear(IKE_SA_INIT, [
-            (SA, proposal + joined), (KE, struct.pack(">HH", 19, 0) + public),
+            (SA, self.proposal()), (KE, struct.pack(">HH", 19, 0) + public),
             (NONCE, self.nonce), notify(FRAGMENTATION_SUPPORTED)])
         answer = self.transmit(self.init_request)
         check(not answer.errors(), f"IKE_SA_INIT: error notifies {answer.errors()}")
         check(CHILDLESS_SUPPORTED in answer.notifies(), "no CHILDLESS_IKEV2_SUPPORTED")
+        self.take_proposal(answer.bodies(SA)[0])
         self.message_id = 1
         self.spi_r = answer.packet[8:16]
         self.peer_nonce = answer.bodies(NONCE)[0]
@@ -292,5 +316,6 @@ class Initiator:
         return self
 
     def group_key_wrap_key(self):
-        """GSK_w (RFC 9838 §3.1.1) for a key wrap key of 256 bits."""
-        return prf_plus(self.keys["d"], b"Key Wrap for G-IKEv2", 32)
+        """GSK_w (RFC 9838 §3.1.1), as long as the negotiated algorithm's keys are."""
+        return prf_plus(self.keys["d"], b"Key Wrap for G-IKEv2",
+                        {1: 16, 2: 24, 3: 32}[self.key_wrap_algorithm])

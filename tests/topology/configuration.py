@@ -8,6 +8,9 @@ from .declaration import GROUP_LEAVES, MEMBER_LEAVES
 
 CHARON_PLUGIN_SKIP = ("rc2", "counters", "resolve", "files", "ml")
 IKE_PROPOSAL = "aes256gcm16-prfsha256-ecp256"
+# A registration needs a key wrap algorithm; a key server serves other peers, too.
+MEMBER_PROPOSAL = f"{IKE_PROPOSAL}-kw5649_256"
+KEY_SERVER_PROPOSALS = f"{MEMBER_PROPOSAL}-kw5649_192-kw5649_128,{IKE_PROPOSAL}"
 # The peer's death is noticed in about ten seconds; nothing else of the lab is that fast.
 DPD_DELAY_S = 2
 
@@ -280,13 +283,16 @@ def connection(name, local_address, remote_address, local, remote, children=""):
     """`local` and `remote`: lines about how each end authenticates."""
     # A registration SA never has a CHILD_SA (RFC 6023).
     childless = "" if children else "    childless = force\n"
+    proposals = IKE_PROPOSAL
+    if not children:
+        proposals = MEMBER_PROPOSAL if remote_address else KEY_SERVER_PROPOSALS
     remote_line = f"    remote_addrs = {remote_address}\n" if remote_address else ""
     sections = "".join(f"    {end} {{\n{''.join(f'      {line}' + chr(10) for line in lines)}    }}\n"
                        for end, lines in (("local", local), ("remote", remote)))
     return f"""  {name} {{
     version = 2
     local_addrs = {local_address}
-{remote_line}    proposals = {IKE_PROPOSAL}
+{remote_line}    proposals = {proposals}
 {childless}    mobike = no
     dpd_delay = {DPD_DELAY_S}s
 {sections}{children}  }}

@@ -109,6 +109,12 @@ START_TEST(refusals)
 	ck_assert(gsa_secret_random(&longest, GSA_WRAP_PLAIN_MAX + 1));
 	ck_assert_uint_eq(gsa_key_wrap_key_size(GSA_KW_NONE), 0);
 	ck_assert_uint_eq(gsa_key_wrap_key_size((enum gsa_key_wrap_algorithm)4), 0);
+	for (size_t size = 0; size < 64; size++) {
+		enum gsa_key_wrap_algorithm algorithm = gsa_key_wrap_by_key_size(size);
+
+		ck_assert_uint_eq(gsa_key_wrap_key_size(algorithm), algorithm ? size : 0);
+		ck_assert_int_eq(algorithm != GSA_KW_NONE, size == 16 || size == 24 || size == 32);
+	}
 	ck_assert(!gsa_key_wrap(GSA_KW_NONE, &kek, &key, out, &written));
 	ck_assert_uint_eq(written, 0);
 	ck_assert(!gsa_key_wrap(GSA_KW_NONE, &empty, &key, out, &written));
