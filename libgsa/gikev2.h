@@ -138,4 +138,7 @@ bool gsa_data_sa_key_sizes(const struct gsa_data_sa *sa, size_t *encryption, siz
 size_t gsa_data_sa_encryption_key_size(const struct gsa_data_sa *sa);
 size_t gsa_data_sa_integrity_key_size(const struct gsa_data_sa *sa);
 
+/* A cipher whose nonces several senders under one key would repeat (RFC 6054)? */
+bool gsa_data_sa_counter_mode(const struct gsa_data_sa *sa);
+
 #endif

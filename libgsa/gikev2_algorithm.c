@@ -98,3 +98,11 @@ bool gsa_data_sa_key_sizes(const struct gsa_data_sa *sa, size_t *encryption, siz
 		return false;
 	return aead ? sa->integrity == GSA_INTEG_NONE : *integrity != 0;
 }
+
+bool gsa_data_sa_counter_mode(const struct gsa_data_sa *sa)
+{
+	const struct encryption *encryption = encryption_by_id(sa->encryption);
+
+	/* all of them, and no others, have a salt */
+	return sa->protocol == GSA_PROTOCOL_ESP && encryption && encryption->salt;
+}
