@@ -8,9 +8,13 @@
  *   gsa_keys.c        GSK_w of an IKE_SA; wrapping and unwrapping of key bags
  *   gsa_group_sa.c    GroupSa of the local protocol <-> GSA and KD
  *   gsa_server.c      key server: registrations held by this charon, their end
+ *   gsa_refused.c     key server: peers whose authentication charon refused
  *   gsa_respond.c     task that answers GSA_REGISTRATION
+ *   gsa_rekey.c       key server: rekeys that gcksd wants sent, GSA_INBAND_REKEY
  *   gsa_member.c      member: groups to join, their state machine; gsa_group.c: one of them;
  *                     gsa_attempt.c: attempts; gsa_member_event.c: what happens to IKE_SAs
+ *   gsa_held.c        SAs and Sender-IDs that a member holds of a group
+ *   gsa_rekeyed.c     member: task that answers GSA_INBAND_REKEY
  *   gsa_register.c    task that initiates GSA_REGISTRATION; gsa_depart.c: Delete and departure
  *   gsa_kernel.c      states that gcksd asks for; gsa_kernel_policy.c: policies
  *
@@ -29,6 +33,7 @@
 
 typedef struct gsa_local_t gsa_local_t;
 typedef struct gsa_server_t gsa_server_t;
+typedef struct gsa_rekeys_t gsa_rekeys_t;
 typedef struct gsa_member_t gsa_member_t;
 typedef struct gsa_kernel_t gsa_kernel_t;
 
@@ -36,8 +41,10 @@ typedef struct gsa_kernel_t gsa_kernel_t;
 typedef struct {
 	gsa_local_t *local;
 	gsa_server_t *server;
+	gsa_rekeys_t *rekeys;
 	gsa_member_t *member;
 	gsa_kernel_t *kernel;
+	struct gsa_refused_t *refused;
 } gsa_t;
 extern gsa_t gsa;
 
@@ -71,6 +78,8 @@ void gsa_local_stop(gsa_local_t *local);
 payload_t *gsa_payload_create(uint8_t type, chunk_t body);
 /** Body of the first payload of a G-IKEv2 type in a received message; chunk_empty, borrowed. */
 chunk_t gsa_payload_find(message_t *message, uint8_t type);
+/** Is there one, even an empty one? */
+bool gsa_payload_has(message_t *message, uint8_t type);
 /** Did all of a received message come encrypted?  If not, nobody knows who sent it. */
 bool gsa_message_was_encrypted(message_t *message);
 /** Notifies that libcharon has no name for: add one, find the first (NULL: none). */
@@ -81,6 +90,16 @@ struct notify_payload_t *gsa_notify_find(message_t *message, uint16_t type);
 void gsa_sag_add(message_t *message);
 /** Body of the SAg of a request, encoded anew (allocated); chunk_empty: there is none. */
 chunk_t gsa_sag_find(message_t *message);
+
+/** First error notify of a message, 0: none. */
+uint16_t gsa_error_find(message_t *message);
+
+/** The notify of a group's identifier (0: not sent, was not there). */
+void gsa_group_identifier_add(message_t *message, uint32_t group);
+uint32_t gsa_group_identifier(message_t *message);
+
+/** IDg of a group's name; FALSE: it is not one. */
+bool gsa_group_id_add(message_t *message, chunk_t name);
 
 /** A group's name as a peer sent it, for the log: what is not printable becomes '?'. */
 #define GSA_GROUP_TEXT (GSA_GROUP_NAME_MAX + 1)
@@ -104,16 +123,34 @@ bool gsa_keys_wrap_key(ike_sa_t *ike_sa, struct gsa_secret *gsk_w);
 
 /* gsa_group_sa.c */
 
-/** Bodies of GSA and KD for a GroupSa; chunks are allocated. FALSE: reason is set. */
-bool gsa_group_sa_encode(const Gsa__GroupSa *group_sa, const struct gsa_secret *gsk_w, chunk_t *policy,
-			 chunk_t *key_download, const char **reason);
+/** What a member was given. */
+typedef struct {
+	uint32_t spi[GSA_DATA_SA_MAX];
+	size_t spi_count;
+	uint32_t sender_id[GSA_SENDER_ID_MAX];
+	size_t sender_id_count;
+} gsa_given_t;
+
+/** A GroupSa for one IKE_SA: bodies of GSA and KD, keys wrapped. */
+typedef struct {
+	uint32_t group; /* identifier */
+	chunk_t policy, key_download;
+	gsa_given_t given;
+} gsa_group_sa_t;
+
+/** With the IKE_SA held. FALSE: reason is set, and `encoded` is empty. */
+bool gsa_group_sa_encode(ike_sa_t *ike_sa, const Gsa__GroupSa *group_sa, gsa_group_sa_t *encoded,
+			 const char **reason);
+/** GSA, KD and their notifies, as a registration's answer and a rekey have them. */
+void gsa_group_sa_add(const gsa_group_sa_t *encoded, message_t *message);
+void gsa_group_sa_clear(gsa_group_sa_t *encoded);
 /**
- * The reverse; `group_sa` is allocated with malloc() as gsa_message_free() and
- * gsa__group_sa__free_unpacked() expect. Returns 0, or the notify that tells the
- * key server (NO_PROPOSAL_CHOSEN, REGISTRATION_FAILED), with the reason.
+ * The reverse, of a message that came over the IKE_SA; free it with gsa_group_sa_free().
+ * Returns 0, or the notify that tells the key server (NO_PROPOSAL_CHOSEN,
+ * REGISTRATION_FAILED), with the reason.
  */
-uint16_t gsa_group_sa_decode(chunk_t policy, chunk_t key_download, const struct gsa_secret *gsk_w,
-			     Gsa__GroupSa **group_sa, const char **reason);
+uint16_t gsa_group_sa_take(ike_sa_t *ike_sa, message_t *message, Gsa__GroupSa **group_sa,
+			   const char **reason);
 /** Wipes the keys first; NULL is fine. */
 void gsa_group_sa_free(Gsa__GroupSa *group_sa);
 
@@ -125,9 +162,20 @@ struct gsa_server_t {
 	/** EndRegistration; FALSE if the message is not for the key server's side. */
 	bool (*handle)(gsa_server_t *this, const Gsa__Message *message);
 	/** A registration was granted over this IKE_SA; the peer is cloned. */
-	void (*add)(gsa_server_t *this, const Gsa__Peer *peer, uint32_t group, chunk_t group_name);
+	void (*add)(gsa_server_t *this, const Gsa__Peer *peer, uint32_t group, chunk_t group_name,
+		    const gsa_given_t *given);
+	/** SAs of a rekey go to the member. */
+	void (*rekeyed)(gsa_server_t *this, uint32_t ike_sa, uint32_t group,
+			const gsa_given_t *given);
 	/** The member left the group (group_name empty: the only one); told to gcksd. */
-	void (*left)(gsa_server_t *this, uint32_t ike_sa, chunk_t group_name, const char *text);
+	void (*left)(gsa_server_t *this, uint32_t ike_sa, chunk_t group_name,
+		     Gsa__EndReason reason, const char *text);
+	/**
+	 * The name under which the registration is told on the wire (allocated): empty when
+	 * it is the only one of its IKE_SA.
+	 * @return	FALSE if there is no such registration
+	 */
+	bool (*name)(gsa_server_t *this, uint32_t ike_sa, uint32_t group, chunk_t *name);
 	/** How many registrations are held over the IKE_SA. */
 	size_t (*count)(gsa_server_t *this, uint32_t ike_sa);
 	void (*destroy)(gsa_server_t *this);
@@ -135,6 +183,20 @@ struct gsa_server_t {
 gsa_server_t *gsa_server_create(void);
 /** Constructor for message_register_exchange(GSA_REGISTRATION): requests of members. */
 task_t *gsa_respond_create(ike_sa_t *ike_sa, message_t *request);
+
+struct gsa_rekeys_t {
+	/** Rekey; FALSE if the message is another one. */
+	bool (*handle)(gsa_rekeys_t *this, const Gsa__Message *message);
+	/** gcksd connected: what it asked for before is not answered. */
+	void (*forget)(gsa_rekeys_t *this);
+	void (*destroy)(gsa_rekeys_t *this);
+};
+gsa_rekeys_t *gsa_rekeys_create(void);
+
+typedef struct gsa_refused_t gsa_refused_t;
+/** Tells gcksd of peers that failed to authenticate. */
+gsa_refused_t *gsa_refused_create(void);
+void gsa_refused_destroy(gsa_refused_t *this);
 
 /* Member */
 
@@ -157,6 +219,14 @@ struct gsa_member_t {
 	void (*sweep)(gsa_member_t *this);
 	/** The register task tells how it ended; ike_sa is NULL if there was no answer. */
 	void (*conclude)(gsa_member_t *this, ike_sa_t *ike_sa, const gsa_outcome_t *outcome);
+	/**
+	 * A rekey of the key server, with the IKE_SA held.
+	 * @return	0, or the error notify for the key server, with the reason
+	 */
+	uint16_t (*rekey)(gsa_member_t *this, ike_sa_t *ike_sa, message_t *message,
+			  const char **reason);
+	/** The groups that hold an SA of this SPI, as text; FALSE: none. */
+	bool (*holders)(gsa_member_t *this, uint32_t spi, char *text, size_t size);
 	/** Does a group of ours need this IKE_SA? */
 	bool (*uses)(gsa_member_t *this, uint32_t ike_sa);
 	void (*destroy)(gsa_member_t *this);
@@ -166,6 +236,9 @@ gsa_member_t *gsa_member_create(void);
 /** Task that registers with a group; `attempt` comes back in the outcome. */
 task_t *gsa_register_create(ike_sa_t *ike_sa, const char *group, bool sender, uint32_t attempt);
 
+/** Constructor for message_register_exchange(GSA_INBAND_REKEY): requests of key servers. */
+task_t *gsa_rekeyed_create(ike_sa_t *ike_sa, message_t *request);
+
 /*
  * Tasks that end a registration, gsa_depart.c.  With `close` the IKE_SA is deleted once
  * the peer has acknowledged, unless a registration needs it by then.
@@ -174,7 +247,7 @@ task_t *gsa_register_create(ike_sa_t *ike_sa, const char *group, bool sender, ui
 /** Member: leaves the group, or did not accept its policy (notify says which). */
 task_t *gsa_depart_create(ike_sa_t *ike_sa, const char *group, uint16_t notify, bool close);
 /** Key server: Deletes for the member; group_name empty: its only group. */
-task_t *gsa_exclude_create(ike_sa_t *ike_sa, chunk_t group_name, bool close);
+task_t *gsa_exclude_create(ike_sa_t *ike_sa, uint32_t group, chunk_t group_name, bool close);
 
 /* Kernel */
 

@@ -75,16 +75,21 @@ void gsa_attempt_spread(gsa_group_t *group)
 	gsa_attempt_after(group, gsa_random_ms(DELAY_MIN_MS, retry_ms(group)));
 }
 
-/* At the start of a site daemons and configurations come one after the other. */
+/*
+ * At the start of a site daemons and configurations come one after the other.  The next key server
+ * has its turn; only when all of them failed does it take longer.
+ */
 void gsa_attempt_soon(gsa_group_t *group)
 {
 	uint32_t bound = DELAY_FIRST_MS << min(group->failures, 10u);
 
+	gsa_group_next_connection(group);
 	if (gsa_group_holds_sa(group)) {
 		gsa_attempt_spread(group);
 		return;
 	}
-	group->failures++;
+	if (group->tried % group->connection_count == 0)
+		group->failures++;
 	gsa_attempt_after(group, gsa_random_ms(DELAY_MIN_MS, min(bound, retry_ms(group))));
 }
 
@@ -102,6 +107,7 @@ void gsa_attempt_half_open(gsa_group_t *group)
 {
 	uint32_t bound = retry_ms(group);
 
+	gsa_group_next_connection(group);
 	gsa_attempt_after(group, gsa_random_ms(max(bound / 2, DELAY_HALF_OPEN_MS),
 					       max(bound, 2 * DELAY_HALF_OPEN_MS)));
 }
@@ -111,6 +117,11 @@ void gsa_attempt_register(gsa_group_t *group, ike_sa_t *ike_sa)
 {
 	group->waiting = FALSE;
 	group->registering = TRUE;
+	group->asked_ms = gsa_now_ms();
+	if (group->not_acceptable && group->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED)
+		ike_sa->queue_task(ike_sa, gsa_depart_create(ike_sa, group->name,
+							     GSA_NOTIFY_NO_PROPOSAL_CHOSEN, FALSE));
+	group->not_acceptable = FALSE;
 	ike_sa->queue_task(
 		ike_sa, gsa_register_create(ike_sa, group->name, group->sender, ++group->attempt));
 	lib->processor->queue_job(lib->processor,
@@ -131,9 +142,12 @@ static bool attach(private_gsa_member_t *this, const attempt_t *attempt, ike_sa_
 	wanted = group && group->attempt == attempt->attempt;
 	if (wanted) {
 		other = gsa_member_find_on(this, id, group);
-		group->ike_sa = id;
-		group->initiated = created || (other && other->initiated);
-		group->asked = other && other->asked;
+		if (group->ike_sa != id) {
+			gsa_member_let_go(this, group, FALSE);
+			group->ike_sa = id;
+			group->initiated = created || (other && other->initiated);
+			group->asked = other && other->asked;
+		}
 		if (state == IKE_ESTABLISHED || state == IKE_REKEYING)
 			gsa_attempt_register(group, ike_sa);
 	}
@@ -172,10 +186,24 @@ static void connect_to(private_gsa_member_t *this, const attempt_t *attempt, pee
 		manager->checkin(manager, ike_sa);
 }
 
+/* Registered over it, and only the GSA is wanted once more. */
+static bool register_again(private_gsa_member_t *this, const attempt_t *attempt, uint32_t id)
+{
+	ike_sa_manager_t *manager = charon->ike_sa_manager;
+	ike_sa_t *ike_sa = manager->checkout_by_id(manager, id);
+
+	if (!ike_sa)
+		return FALSE;
+	attach(this, attempt, ike_sa, FALSE);
+	manager->checkin(manager, ike_sa);
+	return TRUE;
+}
+
 static job_requeue_t attempt_execute(attempt_t *attempt)
 {
 	private_gsa_member_t *this = (private_gsa_member_t *)gsa.member;
 	char *connection = NULL, text[BUF_LEN];
+	uint32_t registered = 0;
 	peer_cfg_t *peer_cfg;
 	gsa_group_t *group;
 
@@ -183,11 +211,17 @@ static job_requeue_t attempt_execute(attempt_t *attempt)
 	group = gsa_member_find(this, attempt->name);
 	if (group && group->attempt == attempt->attempt && group->waiting) {
 		group->waiting = FALSE;
-		connection = strdup(group->connection);
+		connection = strdup(gsa_group_connection(group));
+		if (group->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED)
+			registered = group->ike_sa;
 	}
 	this->mutex->unlock(this->mutex);
 	if (!connection)
 		return JOB_REQUEUE_NONE;
+	if (registered && register_again(this, attempt, registered)) {
+		free(connection);
+		return JOB_REQUEUE_NONE;
+	}
 
 	peer_cfg = find_connection(connection);
 	if (peer_cfg) {
@@ -202,10 +236,12 @@ static job_requeue_t attempt_execute(attempt_t *attempt)
 				  : "connection %s is not loaded, waiting for swanctl --load-conns",
 			 connection);
 		gsa_group_attempt_failed(group, 0, text);
-		if (peer_cfg)
+		if (peer_cfg) {
 			gsa_attempt_soon(group);
-		else
+		} else {
+			gsa_group_next_connection(group);
 			gsa_attempt_after(group, gsa_random_ms(DELAY_LOCAL_MS / 2, DELAY_LOCAL_MS));
+		}
 	}
 	this->mutex->unlock(this->mutex);
 	free(connection);

@@ -3,7 +3,8 @@
  * Tasks that end a registration; the IKE_SA is closed after them only if nothing else uses it.
  *
  *   member:      HDR, SK{IDg, N(NO_PROPOSAL_CHOSEN | REGISTRATION_FAILED)}  (RFC 9838 §2.3.2)
- *   key server:  HDR, SK{D(ESP, 0), D(GIKE_UPDATE, 0) [, IDg]}              (RFC 9838 §2.4.3)
+ *   key server:  HDR, SK{[IDg,] D(ESP, 0), D(GIKE_UPDATE, 0),               (RFC 9838 §2.4.3)
+ *                        N(group identifier)}
  *
  * The peer acknowledges with an empty message; what else it may say changes nothing.
  */
@@ -16,34 +17,15 @@ typedef struct {
 	task_t public;
 	ike_sa_t *ike_sa;
 	chunk_t group; /* name, empty: not sent */
+	uint32_t identifier;
 	uint16_t notify;
 	bool close;
 } gsa_depart_t;
 
-static bool add_group_id(gsa_depart_t *this, message_t *message)
-{
-	struct gsa_idg idg = {
-		.type = GSA_ID_KEY_ID,
-		.data = this->group.ptr,
-		.length = this->group.len,
-	};
-	uint8_t body[GSA_GROUP_NAME_MAX + 8];
-	size_t length = gsa_idg_encode(&idg, body, sizeof(body));
-
-	if (!length) {
-		DBG1(DBG_IKE, "gsa: the name of a group on IKE_SA %u cannot be sent as IDg",
-		     this->ike_sa->get_unique_id(this->ike_sa));
-		return FALSE;
-	}
-	message->add_payload(message,
-			     gsa_payload_create(GSA_PAYLOAD_IDG, chunk_create(body, length)));
-	return TRUE;
-}
-
 METHOD(task_t, build_depart, status_t, gsa_depart_t *this, message_t *message)
 {
 	message->set_exchange_type(message, GSA_REGISTRATION);
-	if (!add_group_id(this, message)) {
+	if (!gsa_group_id_add(message, this->group)) {
 		message->set_exchange_type(message, EXCHANGE_TYPE_UNDEFINED);
 		return SUCCESS;
 	}
@@ -55,6 +37,7 @@ METHOD(task_t, build_exclude, status_t, gsa_depart_t *this, message_t *message)
 {
 	delete_payload_t *payload;
 
+	message->set_exchange_type(message, GSA_INBAND_REKEY);
 	/* SPI 0: all Data-Security SAs of the group, and the member itself */
 	payload = delete_payload_create(PLV2_DELETE, PROTO_ESP);
 	payload->add_spi(payload, 0);
@@ -63,7 +46,8 @@ METHOD(task_t, build_exclude, status_t, gsa_depart_t *this, message_t *message)
 	payload->set_ike_spi(payload, 0, 0);
 	message->add_payload(message, &payload->payload_interface);
 	if (this->group.len)
-		add_group_id(this, message);
+		gsa_group_id_add(message, this->group);
+	gsa_group_identifier_add(message, this->identifier);
 	return NEED_MORE;
 }
 
@@ -122,10 +106,11 @@ task_t *gsa_depart_create(ike_sa_t *ike_sa, const char *group, uint16_t notify, 
 	return &this->public;
 }
 
-task_t *gsa_exclude_create(ike_sa_t *ike_sa, chunk_t group_name, bool close)
+task_t *gsa_exclude_create(ike_sa_t *ike_sa, uint32_t group, chunk_t group_name, bool close)
 {
 	gsa_depart_t *this = create(ike_sa, group_name, close);
 
 	this->public.build = _build_exclude;
+	this->identifier = group;
 	return &this->public;
 }

@@ -1,20 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * One group of the member: its state as gcksd is told, the SA that it holds, and what a Delete
- * means for it.
- */
-#include "charon-gsa-plugin/gsa_group.h"
+/* One group of the member: its state as gcksd is told, and what a Delete means for it. */
+#include "charon-gsa-plugin/gsa_member.h"
 
 #include <encoding/payloads/delete_payload.h>
 
+uint64_t gsa_now_ms(void)
+{
+	timeval_t now;
+
+	time_monotonic(&now);
+	return (uint64_t)now.tv_sec * 1000 + now.tv_usec / 1000;
+}
+
 void gsa_group_destroy(gsa_group_t *group)
 {
-	gsa_secret_clear(&group->group_sa);
+	gsa_held_clear(&group->held);
 	chunk_free(&group->key_server);
+	for (size_t i = 0; i < group->connection_count; i++)
+		free(group->connections[i]);
+	free(group->connections);
 	free(group->name);
-	free(group->connection);
 	free(group->text);
 	free(group);
+}
+
+const char *gsa_group_connection(const gsa_group_t *group)
+{
+	return group->connections[group->connection];
+}
+
+bool gsa_group_has_connection(const gsa_group_t *group, const char *name)
+{
+	for (size_t i = 0; i < group->connection_count; i++)
+		if (streq(group->connections[i], name))
+			return TRUE;
+	return FALSE;
+}
+
+void gsa_group_next_connection(gsa_group_t *group)
+{
+	group->tried++;
+	group->connection = (group->connection + 1) % group->connection_count;
 }
 
 void gsa_group_report(const gsa_group_t *group, Gsa__MembershipState state)
@@ -28,9 +54,9 @@ void gsa_group_report(const gsa_group_t *group, Gsa__MembershipState state)
 	body.key_server.data = group->key_server.ptr;
 	body.key_server.len = group->key_server.len;
 	body.ike_sa = group->ike_sa;
+	body.connection = (char *)gsa_group_connection(group);
 	if (state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED)
-		body.group_sa =
-			gsa__group_sa__unpack(NULL, group->group_sa.length, group->group_sa.data);
+		body.group_sa = gsa_held_export(&group->held, gsa_now_ms());
 	else
 		body.notify = group->notify;
 	message.body_case = GSA__MESSAGE__BODY_MEMBERSHIP;
@@ -41,13 +67,13 @@ void gsa_group_report(const gsa_group_t *group, Gsa__MembershipState state)
 
 bool gsa_group_holds_sa(const gsa_group_t *group)
 {
-	return group->group_sa.length != 0;
+	return group->registered && group->held.count;
 }
 
 void gsa_group_drop_sa(gsa_group_t *group)
 {
-	gsa_secret_clear(&group->group_sa);
-	group->spi_count = 0;
+	group->registered = FALSE;
+	gsa_held_clear(&group->held);
 }
 
 /* What did not change is neither logged nor told again. */
@@ -78,21 +104,10 @@ void gsa_group_attempt_failed(gsa_group_t *group, uint16_t notify, const char *t
 		gsa_group_enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_CONNECTING, 0, text);
 }
 
-bool gsa_group_keep_sa(gsa_group_t *group, const Gsa__GroupSa *group_sa)
-{
-	gsa_group_drop_sa(group);
-	if (!gsa_secret_alloc(&group->group_sa, gsa__group_sa__get_packed_size(group_sa)))
-		return FALSE;
-	gsa__group_sa__pack(group_sa, group->group_sa.data);
-	for (size_t i = 0; i < group_sa->n_data_sa && i < GSA_DATA_SA_MAX; i++)
-		group->spi[group->spi_count++] = group_sa->data_sa[i]->spi;
-	return TRUE;
-}
-
 /* Deletes of the key server (RFC 9838 §2.4.3) */
 
-/* SPI 0, protocol 0: everything of the group; else one of the SAs that it holds. */
-static bool deletes(delete_payload_t *payload, const gsa_group_t *group)
+/* SPI 0, protocol 0: everything of the group. */
+static bool is_about_all(delete_payload_t *payload)
 {
 	enumerator_t *enumerator;
 	uint64_t spi_i, spi_r;
@@ -110,24 +125,57 @@ static bool deletes(delete_payload_t *payload, const gsa_group_t *group)
 		return FALSE;
 	}
 	enumerator = payload->create_spi_enumerator(payload);
-	while (!found && enumerator->enumerate(enumerator, &spi)) {
+	while (!found && enumerator->enumerate(enumerator, &spi))
 		found = spi == 0;
-		for (size_t i = 0; i < group->spi_count; i++)
-			found |= ntohl(spi) == group->spi[i];
-	}
 	enumerator->destroy(enumerator);
 	return found;
 }
 
-bool gsa_group_deleted(message_t *message, const gsa_group_t *group)
+static bool remove_each(delete_payload_t *payload, gsa_group_t *group)
 {
-	enumerator_t *enumerator = message->create_payload_enumerator(message);
-	payload_t *payload;
+	enumerator_t *enumerator;
 	bool found = FALSE;
+	uint32_t spi;
 
-	while (!found && enumerator->enumerate(enumerator, &payload))
-		if (payload->get_type(payload) == PLV2_DELETE)
-			found = deletes((delete_payload_t *)payload, group);
+	if (payload->get_protocol_id(payload) != PROTO_ESP)
+		return FALSE;
+	enumerator = payload->create_spi_enumerator(payload);
+	while (enumerator->enumerate(enumerator, &spi))
+		found |= gsa_held_remove(&group->held, ntohl(spi));
 	enumerator->destroy(enumerator);
 	return found;
+}
+
+bool gsa_group_apply_deletes(gsa_group_t *group, message_t *message, bool replaced)
+{
+	enumerator_t *enumerator = message->create_payload_enumerator(message);
+	bool all = FALSE, some = FALSE, excluded = FALSE;
+	payload_t *payload;
+
+	while (enumerator->enumerate(enumerator, &payload)) {
+		delete_payload_t *delete = (delete_payload_t *)payload;
+
+		if (payload->get_type(payload) != PLV2_DELETE)
+			continue;
+		if (is_about_all(delete)) {
+			all = TRUE;
+			excluded |= delete->get_protocol_id(delete) == PROTO_GIKE_UPDATE;
+		} else if (!replaced) {
+			some |= remove_each(delete, group);
+		}
+	}
+	enumerator->destroy(enumerator);
+	if (excluded || (all && !replaced)) {
+		gsa_group_drop_sa(group);
+		return TRUE;
+	}
+	return some;
+}
+
+void gsa_group_excluded(gsa_group_t *group)
+{
+	gsa_group_drop_sa(group);
+	gsa_group_enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED, 0,
+			"the key server ended the membership");
+	gsa_attempt_spread(group);
 }

@@ -7,11 +7,18 @@
 #define GSA_GROUP_H_
 
 #include "charon-gsa-plugin/gsa.h"
+#include "charon-gsa-plugin/gsa_held.h"
 
 typedef struct {
-	char *name, *connection;
+	char *name;
+	char **connections; /* to key servers, in the order of preference; at least one */
+	size_t connection_count;
+	size_t connection; /* index of the one in use, or tried next */
+	size_t tried;	   /* connections that failed since one last gave a GSA */
 	bool sender;
 	uint32_t retry_s;
+	uint32_t renew;	     /* of the last Join */
+	bool not_acceptable; /* the key server is told so before the next registration */
 	Gsa__MembershipState state;
 	uint16_t notify;
 	char *text;
@@ -22,11 +29,14 @@ typedef struct {
 	bool initiated;	 /* we brought the IKE_SA up */
 	bool asked;	 /* and have sent IKE_AUTH over it */
 	bool marked;	 /* not repeated since gcksd connected */
+	bool registered; /* what is held is of a registration, or came after one */
 	chunk_t key_server;
-	struct gsa_secret group_sa; /* packed GroupSa; empty: none held */
-	uint32_t spi[GSA_DATA_SA_MAX];
-	size_t spi_count;
+	uint64_t asked_ms; /* when the registration was asked for that is under way */
+	struct gsa_held held;
 } gsa_group_t;
+
+/** Monotonic milliseconds. */
+uint64_t gsa_now_ms(void);
 
 void gsa_group_destroy(gsa_group_t *group);
 
@@ -38,12 +48,23 @@ void gsa_group_enter(gsa_group_t *group, Gsa__MembershipState state, uint16_t no
 /** An attempt failed for a reason that says nothing about the membership. */
 void gsa_group_attempt_failed(gsa_group_t *group, uint16_t notify, const char *text);
 
+/** Name of the swanctl connection in use, or tried next. */
+const char *gsa_group_connection(const gsa_group_t *group);
+bool gsa_group_has_connection(const gsa_group_t *group, const char *name);
+/** After a failure that another key server need not have. */
+void gsa_group_next_connection(gsa_group_t *group);
+
+/** Has it SAs of a registration?  What a rekey brings before its answer does not count. */
 bool gsa_group_holds_sa(const gsa_group_t *group);
-/** Replaces what was held; FALSE: no locked memory, and nothing is held. */
-bool gsa_group_keep_sa(gsa_group_t *group, const Gsa__GroupSa *group_sa);
 void gsa_group_drop_sa(gsa_group_t *group);
 
-/** Does a Delete of the message (that is about this group) take its SA away? */
-bool gsa_group_deleted(message_t *message, const gsa_group_t *group);
+/**
+ * Take away what the Deletes of a message (that is about this group) are about.
+ * @param replaced	it brings a new SA: the old ones go by themselves, after its delays
+ * @return		FALSE: nothing changed
+ */
+bool gsa_group_apply_deletes(gsa_group_t *group, message_t *message, bool replaced);
+/** Nothing is held any more: the key server ended it.  Registers again after a while. */
+void gsa_group_excluded(gsa_group_t *group);
 
 #endif

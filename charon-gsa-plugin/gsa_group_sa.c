@@ -4,6 +4,7 @@
  * member does not take is refused here, before a key of it is unwrapped.
  */
 #include "charon-gsa-plugin/gsa.h"
+#include "charon-gsa-plugin/gsa_held.h"
 
 #include <netinet/in.h>
 
@@ -87,8 +88,8 @@ static bool encode_group(const Gsa__GroupSa *from, struct gsa_policy *policy,
 	return TRUE;
 }
 
-bool gsa_group_sa_encode(const Gsa__GroupSa *group_sa, const struct gsa_secret *gsk_w,
-			 chunk_t *policy_body, chunk_t *key_download, const char **reason)
+static bool encode(const Gsa__GroupSa *group_sa, const struct gsa_secret *gsk_w,
+		   chunk_t *policy_body, chunk_t *key_download, const char **reason)
 {
 	struct gsa_policy policy = {};
 	struct gsa_key_download kd = {};
@@ -122,6 +123,41 @@ bool gsa_group_sa_encode(const Gsa__GroupSa *group_sa, const struct gsa_secret *
 	return TRUE;
 }
 
+bool gsa_group_sa_encode(ike_sa_t *ike_sa, const Gsa__GroupSa *group_sa, gsa_group_sa_t *encoded,
+			 const char **reason)
+{
+	struct gsa_secret gsk_w;
+	bool ok;
+
+	*encoded = (gsa_group_sa_t){ .group = group_sa->group };
+	*reason = "there is no key wrap key for this IKE_SA";
+	if (!gsa_keys_wrap_key(ike_sa, &gsk_w))
+		return FALSE;
+	ok = encode(group_sa, &gsk_w, &encoded->policy, &encoded->key_download, reason);
+	gsa_secret_clear(&gsk_w);
+	for (size_t i = 0; ok && i < group_sa->n_data_sa; i++)
+		encoded->given.spi[encoded->given.spi_count++] = group_sa->data_sa[i]->spi;
+	for (size_t i = 0; ok && i < group_sa->n_sender_id; i++)
+		encoded->given.sender_id[encoded->given.sender_id_count++] = group_sa->sender_id[i];
+	return ok;
+}
+
+void gsa_group_sa_add(const gsa_group_sa_t *encoded, message_t *message)
+{
+	message->add_payload(message, gsa_payload_create(GSA_PAYLOAD_GSA, encoded->policy));
+	message->add_payload(message, gsa_payload_create(GSA_PAYLOAD_KD, encoded->key_download));
+	/* gateways put IP in IP and protect that in transport mode: the same octets */
+	message->add_notify(message, FALSE, USE_TRANSPORT_MODE, chunk_empty);
+	gsa_group_identifier_add(message, encoded->group);
+}
+
+void gsa_group_sa_clear(gsa_group_sa_t *encoded)
+{
+	chunk_free(&encoded->policy);
+	chunk_free(&encoded->key_download);
+	*encoded = (gsa_group_sa_t){};
+}
+
 /* Decoding */
 
 /* NULL: usable. */
@@ -133,11 +169,18 @@ static const char *unusable(const struct gsa_data_sa *sa)
 		return "an SA that is not ESP";
 	if (!gsa_data_sa_key_sizes(sa, &encryption, &integrity))
 		return "an SA with algorithms that are not supported";
-	/* senders that share a key would repeat nonces of a counter mode (RFC 6054) */
-	if (sa->integrity == GSA_INTEG_NONE)
-		return "an SA with a counter mode cipher, which senders cannot share";
-	if (sa->sequence_numbers == GSA_SN_ESN_64)
-		return "an SA with 64-bit sequence numbers, which senders cannot share";
+	switch (sa->sequence_numbers) {
+	case GSA_SN_PAIRWISE_32:
+		break;
+	case GSA_SN_SEQUENTIAL_32:
+	case GSA_SN_UNSPECIFIED_32:
+		/* senders that share a key would repeat nonces (RFC 6054) */
+		if (gsa_data_sa_counter_mode(sa))
+			return "an SA with a counter mode cipher, which senders cannot share";
+		break;
+	default:
+		return "an SA with sequence numbers that are not supported";
+	}
 	if (!is_everything(&sa->source) || !is_everything(&sa->destination))
 		return "an SA for some traffic only";
 	return NULL;
@@ -207,15 +250,13 @@ static Gsa__GroupSa *decode_group(const struct gsa_policy *policy,
 	return to;
 }
 
-uint16_t gsa_group_sa_decode(chunk_t policy_body, chunk_t key_download,
-			     const struct gsa_secret *gsk_w, Gsa__GroupSa **group_sa,
-			     const char **reason)
+static uint16_t decode(chunk_t policy_body, chunk_t key_download, const struct gsa_secret *gsk_w,
+		       Gsa__GroupSa **group_sa, const char **reason)
 {
 	struct gsa_policy policy;
 	struct gsa_key_download kd;
 	Gsa__GroupSa *to;
 
-	*group_sa = NULL;
 	if (!gsa_policy_decode(policy_body.ptr, policy_body.len, &policy, reason))
 		return GSA_NOTIFY_REGISTRATION_FAILED;
 	if (policy.has_rekey_sa || !policy.data_sa_count) {
@@ -245,11 +286,44 @@ uint16_t gsa_group_sa_decode(chunk_t policy_body, chunk_t key_download,
 	return 0;
 }
 
+/* Both or, as a reason, what is missing. */
+static const char *find_bodies(message_t *message, chunk_t *policy, chunk_t *key_download)
+{
+	*policy = gsa_payload_find(message, GSA_PAYLOAD_GSA);
+	*key_download = gsa_payload_find(message, GSA_PAYLOAD_KD);
+	if (!policy->len)
+		return "there is no GSA payload";
+	return key_download->len ? NULL : "there is no KD payload";
+}
+
+uint16_t gsa_group_sa_take(ike_sa_t *ike_sa, message_t *message, Gsa__GroupSa **group_sa,
+			   const char **reason)
+{
+	chunk_t policy, key_download;
+	struct gsa_secret gsk_w;
+	uint16_t notify;
+
+	*group_sa = NULL;
+	*reason = find_bodies(message, &policy, &key_download);
+	if (*reason)
+		return GSA_NOTIFY_REGISTRATION_FAILED;
+	/* the other mode, a tunnel that preserves addresses, is not what gateways need */
+	if (!message->get_notify(message, USE_TRANSPORT_MODE)) {
+		*reason = "tunnel mode with address preservation";
+		return GSA_NOTIFY_NO_PROPOSAL_CHOSEN;
+	}
+	if (!gsa_keys_wrap_key(ike_sa, &gsk_w)) {
+		*reason = "there is no key wrap key for this IKE_SA";
+		return GSA_NOTIFY_REGISTRATION_FAILED;
+	}
+	notify = decode(policy, key_download, &gsk_w, group_sa, reason);
+	gsa_secret_clear(&gsk_w);
+	if (!notify)
+		(*group_sa)->group = gsa_group_identifier(message);
+	return notify;
+}
+
 void gsa_group_sa_free(Gsa__GroupSa *group_sa)
 {
-	if (!group_sa)
-		return;
-	for (size_t i = 0; i < group_sa->n_data_sa; i++)
-		gsa_wipe(group_sa->data_sa[i]->key.data, group_sa->data_sa[i]->key.len);
-	gsa__group_sa__free_unpacked(group_sa, NULL);
+	gsa_held_free_export(group_sa);
 }

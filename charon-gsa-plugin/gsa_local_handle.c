@@ -181,6 +181,7 @@ static void resynchronise(private_gsa_local_t *this, uint32_t generation)
 	Gsa__SyncDone done = GSA__SYNC_DONE__INIT;
 
 	gsa.member->mark(gsa.member);
+	gsa.rekeys->forget(gsa.rekeys);
 	gsa.server->repeat(gsa.server);
 	gsa.member->repeat(gsa.member);
 	message.body_case = GSA__MESSAGE__BODY_SYNC_DONE;
@@ -213,7 +214,8 @@ static void handle(private_gsa_local_t *this, gsa_received_t *received)
 		gsa.member->sweep(gsa.member);
 	else if (!gsa.kernel->handle(gsa.kernel, message) &&
 		 !gsa.member->handle(gsa.member, message) &&
-		 !gsa.server->handle(gsa.server, message)) {
+		 !gsa.server->handle(gsa.server, message) &&
+		 !gsa.rekeys->handle(gsa.rekeys, message)) {
 		snprintf(reason, sizeof(reason), "%s is not for charon", name_of(message));
 		gsa_local_dropped(this, reason);
 	}

@@ -57,7 +57,8 @@ static void registered(gsa_group_t *group, ike_sa_t *ike_sa, const Gsa__GroupSa 
 	host_t *host = ike_sa->get_other_host(ike_sa);
 	char text[BUF_LEN];
 
-	if (!gsa_group_keep_sa(group, group_sa)) {
+	if (!gsa_held_replace(&group->held, group_sa, gsa_now_ms(), group->asked_ms)) {
+		gsa_group_drop_sa(group);
 		gsa_group_enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED,
 				GSA_NOTIFY_REGISTRATION_FAILED,
 				"there is no locked memory for its keys");
@@ -71,7 +72,8 @@ static void registered(gsa_group_t *group, ike_sa_t *ike_sa, const Gsa__GroupSa 
 	group->key_server = chunk_clone(host->get_address(host));
 	group->ike_sa = ike_sa->get_unique_id(ike_sa);
 	group->waiting = FALSE;
-	group->failures = 0;
+	group->registered = TRUE;
+	group->failures = group->tried = 0;
 	snprintf(text, sizeof(text), "registered with key server %H over IKE_SA %s[%u]", host,
 		 ike_sa->get_name(ike_sa), group->ike_sa);
 	gsa_group_enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED, 0, text);
@@ -87,6 +89,9 @@ static void refused(gsa_group_t *group, uint16_t notify, const char *text)
 	}
 	gsa_group_drop_sa(group);
 	gsa_group_enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED, notify, text);
+	/* another one may serve the group */
+	if (notify == GSA_NOTIFY_INVALID_GROUP_ID)
+		gsa_group_next_connection(group);
 	gsa_attempt_late(group);
 }
 
@@ -166,43 +171,103 @@ static job_requeue_t leave_execute(leave_t *this)
 	return JOB_REQUEUE_NONE;
 }
 
-/* The group is out of the list already; frees it. */
-static void leave(private_gsa_member_t *this, gsa_group_t *group)
+void gsa_member_let_go(private_gsa_member_t *this, const gsa_group_t *group, bool depart)
 {
 	leave_t *leaving;
 
+	if (!group->ike_sa)
+		return;
+	INIT(leaving,
+		.name = strdup(group->name),
+		.ike_sa = group->ike_sa,
+		.depart = depart,
+		.close = group->initiated && !gsa_member_find_on(this, group->ike_sa, group),
+	);
+	lib->processor->queue_job(
+		lib->processor, (job_t *)callback_job_create((void *)leave_execute, leaving,
+							     (void *)leave_destroy, NULL));
+}
+
+/* The group is out of the list already; frees it. */
+static void leave(private_gsa_member_t *this, gsa_group_t *group)
+{
 	DBG1(DBG_IKE, "gsa: group %s: leaving", group->name);
-	if (group->ike_sa) {
-		INIT(leaving,
-			.name = strdup(group->name),
-			.ike_sa = group->ike_sa,
-			.depart = gsa_group_holds_sa(group) || group->registering,
-			.close = group->initiated && !gsa_member_find_on(this, group->ike_sa, group),
-		);
-		lib->processor->queue_job(
-			lib->processor, (job_t *)callback_job_create((void *)leave_execute, leaving,
-								     (void *)leave_destroy, NULL));
-	}
+	gsa_member_let_go(this, group, gsa_group_holds_sa(group) || group->registering);
 	gsa_group_destroy(group);
 }
 
 /* Requests of gcksd */
 
-static void join(private_gsa_member_t *this, const Gsa__Join *body)
+static bool is_complete(const Gsa__Join *body)
 {
 	size_t length = strlen(body->group);
+
+	if (!length || length > GSA_GROUP_NAME_MAX || !body->n_connection)
+		return FALSE;
+	for (size_t i = 0; i < body->n_connection; i++)
+		if (!*body->connection[i])
+			return FALSE;
+	return TRUE;
+}
+
+static void set_connections(gsa_group_t *group, const Gsa__Join *body)
+{
+	char **old = group->connections;
+	size_t old_count = group->connection_count, current = group->connection;
+
+	group->connection = 0;
+	group->connection_count = body->n_connection;
+	group->connections = calloc(body->n_connection, sizeof(*group->connections));
+	for (size_t i = 0; i < body->n_connection; i++) {
+		group->connections[i] = strdup(body->connection[i]);
+		if (old_count && streq(old[current], body->connection[i]))
+			group->connection = i;
+	}
+	for (size_t i = 0; i < old_count; i++)
+		free(old[i]);
+	free(old);
+}
+
+static bool names(const Gsa__Join *body, const char *connection)
+{
+	for (size_t i = 0; i < body->n_connection; i++)
+		if (streq(body->connection[i], connection))
+			return TRUE;
+	return FALSE;
+}
+
+/* A wish to register again that is new; a gcksd that was started again counts from 0. */
+static void renew(gsa_group_t *group, const Gsa__Join *body)
+{
+	bool wished = body->renew > group->renew;
+
+	group->renew = body->renew;
+	if (!wished)
+		return;
+	group->not_acceptable |= body->not_acceptable && gsa_group_holds_sa(group);
+	if (group->registering || group->waiting ||
+	    group->state != GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED)
+		return; /* it is on the way */
+	DBG1(DBG_IKE, "gsa: group %s: registering again, what is held cannot be used",
+	     group->name);
+	gsa_attempt_after(group, 0);
+}
+
+static void join(private_gsa_member_t *this, const Gsa__Join *body)
+{
 	gsa_group_t *group;
 
-	if (!length || length > GSA_GROUP_NAME_MAX || !body->n_connection ||
-	    !*body->connection[0]) {
-		DBG1(DBG_IKE, "gsa: Join of gcksd ignored: it needs a group and a connection");
+	if (!is_complete(body)) {
+		DBG1(DBG_IKE, "gsa: Join of gcksd ignored: it needs a group and connections");
 		return;
 	}
 	group = gsa_member_find(this, body->group);
-	if (group && streq(group->connection, body->connection[0]) &&
+	if (group && names(body, gsa_group_connection(group)) &&
 	    group->sender == !!body->sender) {
 		group->marked = FALSE;
 		group->retry_s = body->retry_s;
+		set_connections(group, body);
+		renew(group, body);
 		return;
 	}
 	if (group) {
@@ -211,14 +276,36 @@ static void join(private_gsa_member_t *this, const Gsa__Join *body)
 	}
 	INIT(group,
 		.name = strdup(body->group),
-		.connection = strdup(body->connection[0]),
 		.sender = body->sender,
 		.retry_s = body->retry_s,
+		.renew = body->renew,
 		.attempt = gsa_random_ms(0, INT32_MAX), /* unlike that of a group that was left */
 	);
+	set_connections(group, body);
 	this->groups->insert_last(this->groups, group);
 	gsa_group_enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_CONNECTING, 0, "connecting");
 	gsa_attempt_after(group, 0);
+}
+
+/* The rest is told, so that gcksd does not take it for lost; without any we need others. */
+static void retire(gsa_group_t *group, uint32_t spi)
+{
+	if (!gsa_held_remove(&group->held, spi))
+		return;
+	DBG2(DBG_IKE, "gsa: group %s: SA with SPI %.8x is used no more", group->name, spi);
+	if (group->held.count) {
+		if (group->registered)
+			gsa_group_report(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED);
+		return;
+	}
+	gsa_group_drop_sa(group);
+	if (group->state != GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED &&
+	    group->state != GSA__MEMBERSHIP_STATE__MEMBERSHIP_LOST)
+		return;
+	gsa_group_enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_CONNECTING, 0,
+			"the last SA has come to its end");
+	if (!group->registering && !group->waiting)
+		gsa_attempt_spread(group);
 }
 
 METHOD(gsa_member_t, handle, bool, private_gsa_member_t *this, const Gsa__Message *message)
@@ -237,6 +324,11 @@ METHOD(gsa_member_t, handle, bool, private_gsa_member_t *this, const Gsa__Messag
 			this->groups->remove(this->groups, group, NULL);
 			leave(this, group);
 		}
+		break;
+	case GSA__MESSAGE__BODY_RETIRE_SA:
+		group = gsa_member_find(this, message->retire_sa->group);
+		if (group)
+			retire(group, message->retire_sa->spi);
 		break;
 	default:
 		ours = FALSE;
@@ -293,6 +385,24 @@ METHOD(gsa_member_t, sweep, void, private_gsa_member_t *this)
 	this->mutex->unlock(this->mutex);
 }
 
+METHOD(gsa_member_t, holders, bool, private_gsa_member_t *this, uint32_t spi, char *text, size_t size)
+{
+	enumerator_t *enumerator;
+	gsa_group_t *group;
+	int used = 0;
+
+	*text = '\0';
+	this->mutex->lock(this->mutex);
+	enumerator = this->groups->create_enumerator(this->groups);
+	while (enumerator->enumerate(enumerator, &group))
+		if (gsa_held_covers(&group->held, spi) && used >= 0 && (size_t)used < size)
+			used += snprintf(text + used, size - used, "%sgroup %s",
+					 used ? ", " : "", group->name);
+	enumerator->destroy(enumerator);
+	this->mutex->unlock(this->mutex);
+	return *text != '\0';
+}
+
 METHOD(gsa_member_t, uses, bool, private_gsa_member_t *this, uint32_t ike_sa)
 {
 	bool used;
@@ -322,6 +432,8 @@ gsa_member_t *gsa_member_create(void)
 			.mark = _mark,
 			.sweep = _sweep,
 			.conclude = _conclude,
+			.rekey = (void *)gsa_member_rekey,
+			.holders = _holders,
 			.uses = _uses,
 			.destroy = _destroy,
 		},

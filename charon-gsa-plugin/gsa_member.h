@@ -5,6 +5,7 @@
  *   gsa_member.c        the table of groups: join, leave, resynchronisation, results
  *   gsa_attempt.c       attempts: when the next one comes, and the IKE_SA that it needs
  *   gsa_member_event.c  what happens to IKE_SAs: up, down, rekeyed, Deletes
+ *   gsa_rekeyed.c       rekeys of the key server
  *
  * Everything wants the mutex locked, unless it says otherwise.
  */
@@ -14,6 +15,7 @@
 #include "charon-gsa-plugin/gsa_group.h"
 
 #include <collections/linked_list.h>
+#include <encoding/payloads/notify_payload.h>
 #include <threading/mutex.h>
 
 typedef struct private_gsa_member_t private_gsa_member_t;
@@ -37,6 +39,9 @@ gsa_group_t *gsa_member_find(private_gsa_member_t *this, const char *name);
 gsa_group_t *gsa_member_find_on(private_gsa_member_t *this, uint32_t ike_sa,
 				const gsa_group_t *except);
 
+/** The group's IKE_SA is closed if nothing needs it; `depart`: the key server is told before. */
+void gsa_member_let_go(private_gsa_member_t *this, const gsa_group_t *group, bool depart);
+
 /* gsa_attempt.c */
 
 /** Uniform; members that lost the same key server must not come back all at once. */
@@ -50,6 +55,11 @@ void gsa_attempt_late(gsa_group_t *group);
 void gsa_attempt_half_open(gsa_group_t *group);
 /** Register over an IKE_SA that this thread holds. */
 void gsa_attempt_register(gsa_group_t *group, ike_sa_t *ike_sa);
+
+/* gsa_rekeyed.c; takes the mutex */
+
+uint16_t gsa_member_rekey(private_gsa_member_t *this, ike_sa_t *ike_sa, message_t *message,
+			  const char **reason);
 
 /* gsa_member_event.c */
 

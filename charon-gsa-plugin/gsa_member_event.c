@@ -8,9 +8,33 @@
 /* Not of G-IKEv2: the peer, or we, failed to authenticate (RFC 7296 §3.10.1). */
 #define NOTIFY_AUTHENTICATION_FAILED 24
 
+/* Does an IKE_SA that came up take the place of the group's? */
+static bool takes_over(const gsa_group_t *group, const char *connection)
+{
+	switch (group->state) {
+	case GSA__MEMBERSHIP_STATE__MEMBERSHIP_CONNECTING:
+	case GSA__MEMBERSHIP_STATE__MEMBERSHIP_LOST:
+		/* one that came up otherwise is taken, except to ask again what was refused */
+		return !group->ike_sa && gsa_group_has_connection(group, connection);
+	case GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED:
+		/* reauthentication makes before it breaks: the old one goes after this */
+		return streq(gsa_group_connection(group), connection);
+	default:
+		return FALSE;
+	}
+}
+
+static void use_connection(gsa_group_t *group, const char *connection)
+{
+	for (size_t i = 0; i < group->connection_count; i++)
+		if (streq(group->connections[i], connection))
+			group->connection = i;
+}
+
 static void up(private_gsa_member_t *this, ike_sa_t *ike_sa)
 {
 	uint32_t id = ike_sa->get_unique_id(ike_sa);
+	const char *connection = ike_sa->get_name(ike_sa);
 	enumerator_t *enumerator;
 	gsa_group_t *group;
 
@@ -19,16 +43,16 @@ static void up(private_gsa_member_t *this, ike_sa_t *ike_sa)
 	this->mutex->lock(this->mutex);
 	enumerator = this->groups->create_enumerator(this->groups);
 	while (enumerator->enumerate(enumerator, &group)) {
-		/* one that came up otherwise is taken, except to ask again what was refused */
-		if (!group->ike_sa && streq(group->connection, ike_sa->get_name(ike_sa)) &&
-		    (group->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_CONNECTING ||
-		     group->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_LOST)) {
+		if (group->ike_sa == id) {
+			if (!group->registering && !group->waiting)
+				gsa_attempt_register(group, ike_sa);
+		} else if (takes_over(group, connection)) {
 			gsa_group_t *other = gsa_member_find_on(this, id, group);
 
+			use_connection(group, connection);
+			group->initiated = other ? other->initiated
+						 : group->ike_sa && group->initiated;
 			group->ike_sa = id;
-			group->initiated = other && other->initiated;
-			gsa_attempt_register(group, ike_sa);
-		} else if (group->ike_sa == id && !group->registering && !group->waiting) {
 			gsa_attempt_register(group, ike_sa);
 		}
 	}
@@ -141,6 +165,7 @@ METHOD(listener_t, alert, bool, gsa_member_listener_t *listener, ike_sa_t *ike_s
 			continue;
 		}
 		gsa_group_attempt_failed(group, NOTIFY_AUTHENTICATION_FAILED, text);
+		gsa_group_next_connection(group);
 		gsa_attempt_late(group);
 	}
 	enumerator->destroy(enumerator);
@@ -197,12 +222,12 @@ METHOD(listener_t, message, bool, gsa_member_listener_t *listener, ike_sa_t *ike
 					     chunk_from_str(group->name))
 			     : group->state != GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED)
 			continue;
-		if (!gsa_group_deleted(message, group))
+		if (!gsa_group_apply_deletes(group, message, FALSE))
 			continue;
-		gsa_group_drop_sa(group);
-		gsa_group_enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED, 0,
-				"the key server ended the membership");
-		gsa_attempt_spread(group);
+		if (group->held.count)
+			gsa_group_report(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED);
+		else
+			gsa_group_excluded(group);
 	}
 	enumerator->destroy(enumerator);
 	this->mutex->unlock(this->mutex);

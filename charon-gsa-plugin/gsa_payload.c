@@ -7,6 +7,7 @@
 #include "charon-gsa-plugin/gsa.h"
 
 #include <encoding/generator.h>
+#include <encoding/payloads/notify_payload.h>
 #include <encoding/payloads/unknown_payload.h>
 
 #include "libgsa/gikev2_sag.h"
@@ -14,6 +15,8 @@
 #define PAYLOAD_HEADER_SIZE 4
 /* Where the IKE header has the type of the first payload (RFC 7296 §3.1). */
 #define FIRST_PAYLOAD_OFFSET 16
+/* Error notifies end here (RFC 7296 §3.10.1). */
+#define NOTIFY_ERROR_MAX 16383
 
 typedef struct {
 	payload_t public;
@@ -104,23 +107,33 @@ payload_t *gsa_payload_create(uint8_t type, chunk_t body)
 	return &this->public;
 }
 
-chunk_t gsa_payload_find(message_t *message, uint8_t type)
+static unknown_payload_t *find(message_t *message, uint8_t type)
 {
 	enumerator_t *enumerator = message->create_payload_enumerator(message);
-	chunk_t body = chunk_empty;
+	unknown_payload_t *found = NULL;
 	payload_t *payload;
 
-	while (enumerator->enumerate(enumerator, &payload)) {
+	while (!found && enumerator->enumerate(enumerator, &payload)) {
 		unknown_payload_t *unknown = (unknown_payload_t *)payload;
 
-		if (payload->get_type(payload) != PL_UNKNOWN ||
-		    (uint8_t)unknown->get_type(unknown) != type)
-			continue;
-		body = unknown->get_data(unknown);
-		break;
+		if (payload->get_type(payload) == PL_UNKNOWN &&
+		    (uint8_t)unknown->get_type(unknown) == type)
+			found = unknown;
 	}
 	enumerator->destroy(enumerator);
-	return body;
+	return found;
+}
+
+bool gsa_payload_has(message_t *message, uint8_t type)
+{
+	return find(message, type) != NULL;
+}
+
+chunk_t gsa_payload_find(message_t *message, uint8_t type)
+{
+	unknown_payload_t *found = find(message, type);
+
+	return found ? found->get_data(found) : chunk_empty;
 }
 
 #define SAG_MAX 512
@@ -174,6 +187,68 @@ void gsa_notify_add(message_t *message, uint16_t type, chunk_t data)
 notify_payload_t *gsa_notify_find(message_t *message, uint16_t type)
 {
 	return message->get_notify(message, (notify_type_t)type);
+}
+
+uint16_t gsa_error_find(message_t *message)
+{
+	enumerator_t *enumerator = message->create_payload_enumerator(message);
+	payload_t *payload;
+	uint16_t error = 0;
+
+	while (!error && enumerator->enumerate(enumerator, &payload)) {
+		notify_payload_t *notify = (notify_payload_t *)payload;
+		uint32_t type;
+
+		if (payload->get_type(payload) != PLV2_NOTIFY)
+			continue;
+		type = notify->get_notify_type(notify);
+		if (type <= NOTIFY_ERROR_MAX)
+			error = type;
+	}
+	enumerator->destroy(enumerator);
+	return error;
+}
+
+void gsa_group_identifier_add(message_t *message, uint32_t group)
+{
+	uint8_t identifier[4];
+
+	if (!group)
+		return;
+	htoun32(identifier, group);
+	gsa_notify_add(message, GSA_NOTIFY_GROUP_IDENTIFIER, chunk_from_thing(identifier));
+}
+
+uint32_t gsa_group_identifier(message_t *message)
+{
+	notify_payload_t *notify = gsa_notify_find(message, GSA_NOTIFY_GROUP_IDENTIFIER);
+	chunk_t data;
+
+	if (!notify)
+		return 0;
+	data = notify->get_notification_data(notify);
+	return data.len == 4 ? untoh32(data.ptr) : 0;
+}
+
+bool gsa_group_id_add(message_t *message, chunk_t name)
+{
+	struct gsa_idg idg = {
+		.type = GSA_ID_KEY_ID,
+		.data = name.ptr,
+		.length = name.len,
+	};
+	uint8_t body[GSA_GROUP_NAME_MAX + 8];
+	size_t length = gsa_idg_encode(&idg, body, sizeof(body));
+	char text[GSA_GROUP_TEXT];
+
+	if (!length) {
+		DBG1(DBG_IKE, "gsa: '%s' cannot be sent as IDg: not a name of a group",
+		     gsa_group_text(name, text));
+		return FALSE;
+	}
+	message->add_payload(message,
+			     gsa_payload_create(GSA_PAYLOAD_IDG, chunk_create(body, length)));
+	return TRUE;
 }
 
 const char *gsa_group_text(chunk_t name, char buffer[GSA_GROUP_TEXT])

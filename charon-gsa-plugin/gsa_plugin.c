@@ -16,6 +16,8 @@ static void start(void)
 	gsa.local = gsa_local_create();
 	gsa.kernel = gsa_kernel_create();
 	gsa.server = gsa_server_create();
+	gsa.rekeys = gsa_rekeys_create();
+	gsa.refused = gsa_refused_create();
 	gsa.member = gsa_member_create();
 }
 
@@ -24,23 +26,43 @@ static void stop(void)
 {
 	gsa_local_stop(gsa.local);
 	gsa.member->destroy(gsa.member);
+	gsa_refused_destroy(gsa.refused);
+	gsa.rekeys->destroy(gsa.rekeys);
 	gsa.server->destroy(gsa.server);
 	gsa.kernel->destroy(gsa.kernel);
 	gsa.local->destroy(gsa.local);
 	memset(&gsa, 0, sizeof(gsa));
 }
 
+/* The exchanges that peers begin, and who answers. */
+static const struct {
+	exchange_type_t type;
+	exchange_task_constructor_t create;
+} exchanges[] = {
+	{ GSA_REGISTRATION, gsa_respond_create },
+	{ GSA_INBAND_REKEY, gsa_rekeyed_create },
+};
+
+static void unregister(size_t count)
+{
+	while (count--)
+		message_register_exchange(exchanges[count].type, NULL);
+}
+
 static bool load(plugin_t *this, plugin_feature_t *feature, bool reg, void *data)
 {
 	if (!reg) {
-		message_register_exchange(GSA_REGISTRATION, NULL);
+		unregister(countof(exchanges));
 		stop();
 		return TRUE;
 	}
 	start();
-	if (!message_register_exchange(GSA_REGISTRATION, gsa_respond_create)) {
+	for (size_t i = 0; i < countof(exchanges); i++) {
+		if (message_register_exchange(exchanges[i].type, exchanges[i].create))
+			continue;
 		DBG1(DBG_CFG, "gsa: exchange type %d is taken by another plugin",
-		     GSA_REGISTRATION);
+		     exchanges[i].type);
+		unregister(i);
 		stop();
 		return FALSE;
 	}

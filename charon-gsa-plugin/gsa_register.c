@@ -9,15 +9,10 @@
  *
  * No answer ends the IKE_SA: other groups may depend on it.
  */
+#include "charon-gsa-plugin/gsa_held.h"
 #include "charon-gsa-plugin/gsa.h"
 
-#include <encoding/payloads/notify_payload.h>
-
-#include "libgsa/wire.h"
-
-/* Error notifies end here (RFC 7296 §3.10.1). */
-#define NOTIFY_ERROR_MAX 16383
-#define TEXT_MAX	 200
+#define TEXT_MAX 200
 
 typedef struct {
 	task_t public;
@@ -30,23 +25,13 @@ typedef struct {
 
 METHOD(task_t, build, status_t, gsa_register_t *this, message_t *message)
 {
-	struct gsa_idg idg = {
-		.type = GSA_ID_KEY_ID,
-		.data = (uint8_t *)this->group,
-		.length = strlen(this->group),
-	};
-	uint8_t body[GSA_GROUP_NAME_MAX + 8], sender_ids[4];
-	size_t length = gsa_idg_encode(&idg, body, sizeof(body));
+	uint8_t sender_ids[4];
 
-	if (!length) {
-		DBG1(DBG_IKE, "gsa: '%s' cannot be sent as IDg: not a name of a group",
-		     this->group);
+	if (!gsa_group_id_add(message, chunk_from_str(this->group))) {
 		message->set_exchange_type(message, EXCHANGE_TYPE_UNDEFINED);
 		return SUCCESS;
 	}
 	message->set_exchange_type(message, GSA_REGISTRATION);
-	message->add_payload(message,
-			     gsa_payload_create(GSA_PAYLOAD_IDG, chunk_create(body, length)));
 	gsa_sag_add(message);
 	if (this->sender) {
 		htoun32(sender_ids, 1);
@@ -55,27 +40,6 @@ METHOD(task_t, build, status_t, gsa_register_t *this, message_t *message)
 	DBG1(DBG_IKE, "gsa: registering with group %s over IKE_SA %s[%u]", this->group,
 	     this->ike_sa->get_name(this->ike_sa), this->ike_sa->get_unique_id(this->ike_sa));
 	return NEED_MORE;
-}
-
-/* First error notify of the message, 0: none. */
-static uint16_t find_error(message_t *message)
-{
-	enumerator_t *enumerator = message->create_payload_enumerator(message);
-	payload_t *payload;
-	uint16_t error = 0;
-
-	while (!error && enumerator->enumerate(enumerator, &payload)) {
-		notify_payload_t *notify = (notify_payload_t *)payload;
-		uint32_t type;
-
-		if (payload->get_type(payload) != PLV2_NOTIFY)
-			continue;
-		type = notify->get_notify_type(notify);
-		if (type <= NOTIFY_ERROR_MAX)
-			error = type;
-	}
-	enumerator->destroy(enumerator);
-	return error;
 }
 
 static const char *error_text(uint16_t notify)
@@ -93,44 +57,22 @@ static const char *error_text(uint16_t notify)
 	return NULL;
 }
 
-static uint32_t group_identifier(message_t *message)
-{
-	notify_payload_t *notify = gsa_notify_find(message, GSA_NOTIFY_GROUP_IDENTIFIER);
-	chunk_t data;
-
-	if (!notify)
-		return 0;
-	data = notify->get_notification_data(notify);
-	return data.len == 4 ? untoh32(data.ptr) : 0;
-}
-
 /* 0, or the notify for the key server, with the reason. */
 static uint16_t decode(gsa_register_t *this, message_t *message, Gsa__GroupSa **group_sa,
 		       const char **reason)
 {
-	chunk_t policy = gsa_payload_find(message, GSA_PAYLOAD_GSA);
-	chunk_t key_download = gsa_payload_find(message, GSA_PAYLOAD_KD);
-	struct gsa_secret gsk_w;
-	uint16_t notify;
+	uint16_t notify = gsa_group_sa_take(this->ike_sa, message, group_sa, reason);
+	Gsa__GroupSa *given = *group_sa;
 
-	if (!policy.len || !key_download.len) {
-		*reason = policy.len ? "there is no KD payload" : "there is no GSA payload";
-		return GSA_NOTIFY_REGISTRATION_FAILED;
-	}
-	/* the other mode, a tunnel that preserves addresses, is not what gateways need */
-	if (!message->get_notify(message, USE_TRANSPORT_MODE)) {
-		*reason = "tunnel mode with address preservation";
-		return GSA_NOTIFY_NO_PROPOSAL_CHOSEN;
-	}
-	if (!gsa_keys_wrap_key(this->ike_sa, &gsk_w)) {
-		*reason = "there is no key wrap key for this IKE_SA";
-		return GSA_NOTIFY_REGISTRATION_FAILED;
-	}
-	notify = gsa_group_sa_decode(policy, key_download, &gsk_w, group_sa, reason);
-	gsa_secret_clear(&gsk_w);
-	if (!notify)
-		(*group_sa)->group = group_identifier(message);
-	return notify;
+	if (notify)
+		return notify;
+	*reason = gsa_held_check_senders(given, given->sender_id_bits, given->sender_id,
+					 given->n_sender_id);
+	if (!*reason)
+		return 0;
+	gsa_group_sa_free(given);
+	*group_sa = NULL;
+	return GSA_NOTIFY_REGISTRATION_FAILED;
 }
 
 static void conclude(gsa_register_t *this, ike_sa_t *ike_sa, uint16_t notify, const char *text,
@@ -150,7 +92,7 @@ static void conclude(gsa_register_t *this, ike_sa_t *ike_sa, uint16_t notify, co
 
 METHOD(task_t, process, status_t, gsa_register_t *this, message_t *message)
 {
-	uint16_t notify = find_error(message);
+	uint16_t notify = gsa_error_find(message);
 	Gsa__GroupSa *group_sa = NULL;
 	char text[TEXT_MAX];
 	const char *reason;

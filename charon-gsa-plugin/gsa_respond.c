@@ -25,8 +25,7 @@ typedef struct {
 	bool left;	/* the answer is empty */
 	/* else granted */
 	bool granted, delivered;
-	uint32_t group; /* identifier */
-	chunk_t policy, key_download;
+	gsa_group_sa_t group_sa;
 } gsa_respond_t;
 
 static char *print_identity(identification_t *identity)
@@ -124,7 +123,7 @@ static void tell_not_delivered(gsa_respond_t *this, const char *text)
 	Gsa__Message message = GSA__MESSAGE__INIT;
 
 	ended.ike_sa = this->peer->ike_sa;
-	ended.group = this->group;
+	ended.group = this->group_sa.group;
 	ended.reason = GSA__END_REASON__END_NOT_DELIVERED;
 	ended.text = (char *)text;
 	message.body_case = GSA__MESSAGE__BODY_REGISTRATION_ENDED;
@@ -135,21 +134,14 @@ static void tell_not_delivered(gsa_respond_t *this, const char *text)
 /* Wraps the group's keys for this IKE_SA. */
 static bool grant(gsa_respond_t *this, const Gsa__GroupSa *group_sa)
 {
-	const char *reason = "there is no key wrap key for this IKE_SA";
-	struct gsa_secret gsk_w;
-	bool ok = FALSE;
+	const char *reason;
 
-	this->group = group_sa->group;
-	if (gsa_keys_wrap_key(this->ike_sa, &gsk_w)) {
-		ok = gsa_group_sa_encode(group_sa, &gsk_w, &this->policy, &this->key_download,
-					 &reason);
-		gsa_secret_clear(&gsk_w);
-	}
-	if (!ok) {
-		refuse(this, GSA_NOTIFY_REGISTRATION_FAILED, reason);
-		tell_not_delivered(this, reason);
-	}
-	return ok;
+	if (gsa_group_sa_encode(this->ike_sa, group_sa, &this->group_sa, &reason))
+		return TRUE;
+	this->group_sa.group = group_sa->group;
+	refuse(this, GSA_NOTIFY_REGISTRATION_FAILED, reason);
+	tell_not_delivered(this, reason);
+	return FALSE;
 }
 
 static void take_reply(gsa_respond_t *this, const Gsa__RegistrationReply *reply)
@@ -203,6 +195,16 @@ static bool is_departure(message_t *message)
 	       gsa_notify_find(message, GSA_NOTIFY_REGISTRATION_FAILED);
 }
 
+static void depart(gsa_respond_t *this, message_t *message)
+{
+	bool refused = gsa_notify_find(message, GSA_NOTIFY_NO_PROPOSAL_CHOSEN) != NULL;
+
+	gsa.server->left(gsa.server, this->peer->ike_sa, this->group_name,
+			 refused ? GSA__END_REASON__END_NOT_ACCEPTABLE
+				 : GSA__END_REASON__END_LEFT,
+			 refused ? "the member cannot use the group's SAs" : "the member left");
+}
+
 static bool is_authenticated(ike_sa_t *ike_sa)
 {
 	ike_sa_state_t state = ike_sa->get_state(ike_sa);
@@ -233,10 +235,7 @@ METHOD(task_t, process, status_t, gsa_respond_t *this, message_t *message)
 	this->group_name = chunk_clone(chunk_create((u_char *)idg.data, idg.length));
 	if (is_departure(message)) {
 		this->left = TRUE;
-		gsa.server->left(gsa.server, this->peer->ike_sa, this->group_name,
-				 gsa_notify_find(message, GSA_NOTIFY_NO_PROPOSAL_CHOSEN)
-					 ? "the member does not accept the policy"
-					 : "the member left");
+		depart(this, message);
 		return NEED_MORE;
 	}
 	if (gsa_keys_algorithm(this->ike_sa) == GSA_KW_NONE)
@@ -248,29 +247,21 @@ METHOD(task_t, process, status_t, gsa_respond_t *this, message_t *message)
 
 METHOD(task_t, build, status_t, gsa_respond_t *this, message_t *message)
 {
-	uint8_t identifier[4];
-
 	if (this->left)
 		return SUCCESS;
 	if (!this->granted) {
 		gsa_notify_add(message, this->error, chunk_empty);
 		return SUCCESS;
 	}
-	message->add_payload(message, gsa_payload_create(GSA_PAYLOAD_GSA, this->policy));
-	message->add_payload(message, gsa_payload_create(GSA_PAYLOAD_KD, this->key_download));
-	/* gateways put IP in IP and protect that in transport mode: the same octets */
-	message->add_notify(message, FALSE, USE_TRANSPORT_MODE, chunk_empty);
-	if (this->group) {
-		htoun32(identifier, this->group);
-		gsa_notify_add(message, GSA_NOTIFY_GROUP_IDENTIFIER, chunk_from_thing(identifier));
-	}
+	gsa_group_sa_add(&this->group_sa, message);
 	return NEED_MORE;
 }
 
 METHOD(task_t, post_build, status_t, gsa_respond_t *this, message_t *message)
 {
 	this->delivered = TRUE;
-	gsa.server->add(gsa.server, this->peer, this->group, this->group_name);
+	gsa.server->add(gsa.server, this->peer, this->group_sa.group, this->group_name,
+			&this->group_sa.given);
 	return SUCCESS;
 }
 
@@ -291,8 +282,7 @@ METHOD(task_t, destroy, void, gsa_respond_t *this)
 	if (this->peer)
 		gsa__peer__free_unpacked(this->peer, NULL);
 	chunk_free(&this->group_name);
-	chunk_free(&this->policy);
-	chunk_free(&this->key_download);
+	gsa_group_sa_clear(&this->group_sa);
 	free(this);
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Key server: the registrations that this charon holds, one for each IKE_SA and group,
- * and the peers whose authentication it refused.
+ * Key server: the registrations that this charon holds, one for each IKE_SA and group.
  *
  *   add() -> held -> left(), IKE_SA down -> gone, RegistrationEnded tells gcksd
  *              |  \-> IKE_SA rekeyed -> held, IkeSaRekeyed tells gcksd
@@ -18,10 +17,18 @@
 #include <processing/jobs/initiate_tasks_job.h>
 #include <threading/mutex.h>
 
+/* A member gets one with each registration; the newest tell the most. */
+#define SENDER_IDS_KEPT 64
+
 typedef struct {
 	Gsa__Peer *peer;
 	uint32_t group;
 	chunk_t name;
+	/* what was given, for gcksd: its store may be older than what members know */
+	uint32_t spi[GSA_DATA_SA_MAX];
+	size_t spi_count;
+	uint32_t sender_id[SENDER_IDS_KEPT]; /* oldest first */
+	size_t sender_id_count;
 	bool ending; /* gcksd ended it, the Deletes are not sent yet */
 	bool close;  /* and the IKE_SA with it */
 } registration_t;
@@ -38,9 +45,6 @@ struct private_gsa_server_t {
 	server_listener_t listener;
 	mutex_t *mutex;
 	hashtable_t *ike_sas; /* unique id -> linked_list_t of its registrations, never empty */
-	/* why a certificate was last rejected, and on which IKE_SA */
-	uint32_t rejected_ike_sa;
-	const char *rejected_reason;
 };
 
 static void registration_destroy(registration_t *this)
@@ -71,6 +75,10 @@ static void send_registration(const registration_t *registration)
 
 	body.peer = registration->peer;
 	body.group = registration->group;
+	body.spi = (uint32_t *)registration->spi;
+	body.n_spi = registration->spi_count;
+	body.sender_id = (uint32_t *)registration->sender_id;
+	body.n_sender_id = registration->sender_id_count;
 	message.body_case = GSA__MESSAGE__BODY_REGISTRATION;
 	message.registration = &body;
 	gsa.local->send(gsa.local, &message);
@@ -210,8 +218,21 @@ METHOD(gsa_server_t, repeat, void, private_gsa_server_t *this)
 	this->mutex->unlock(this->mutex);
 }
 
+static void set_given(registration_t *registration, const gsa_given_t *given)
+{
+	registration->spi_count = given->spi_count;
+	memcpy(registration->spi, given->spi, sizeof(given->spi));
+	for (size_t i = 0; i < given->sender_id_count; i++) {
+		if (registration->sender_id_count == SENDER_IDS_KEPT)
+			memmove(registration->sender_id, registration->sender_id + 1,
+				--registration->sender_id_count *
+					sizeof(*registration->sender_id));
+		registration->sender_id[registration->sender_id_count++] = given->sender_id[i];
+	}
+}
+
 METHOD(gsa_server_t, add, void, private_gsa_server_t *this, const Gsa__Peer *peer, uint32_t group,
-       chunk_t group_name)
+       chunk_t group_name, const gsa_given_t *given)
 {
 	char name_text[GSA_GROUP_TEXT];
 	registration_t *registration;
@@ -228,13 +249,40 @@ METHOD(gsa_server_t, add, void, private_gsa_server_t *this, const Gsa__Peer *pee
 		);
 		insert(this, registration);
 	}
+	set_given(registration, given);
 	this->mutex->unlock(this->mutex);
 	DBG1(DBG_IKE, "gsa: %s registered with group %s over IKE_SA %s[%u]", peer->identity,
 	     gsa_group_text(group_name, name_text), peer->connection, peer->ike_sa);
 }
 
+METHOD(gsa_server_t, rekeyed, void, private_gsa_server_t *this, uint32_t ike_sa, uint32_t group,
+       const gsa_given_t *given)
+{
+	registration_t *registration;
+
+	this->mutex->lock(this->mutex);
+	registration = find(this, ike_sa, group);
+	if (registration)
+		set_given(registration, given);
+	this->mutex->unlock(this->mutex);
+}
+
+METHOD(gsa_server_t, name, bool, private_gsa_server_t *this, uint32_t ike_sa, uint32_t group,
+       chunk_t *name)
+{
+	registration_t *registration;
+
+	this->mutex->lock(this->mutex);
+	registration = find(this, ike_sa, group);
+	if (registration)
+		*name = count_of(this, ike_sa, TRUE) > 1 ? chunk_clone(registration->name)
+							 : chunk_empty;
+	this->mutex->unlock(this->mutex);
+	return registration != NULL;
+}
+
 METHOD(gsa_server_t, left, void, private_gsa_server_t *this, uint32_t ike_sa, chunk_t group_name,
-       const char *text)
+       Gsa__EndReason reason, const char *text)
 {
 	char name_text[GSA_GROUP_TEXT];
 	registration_t *current;
@@ -246,7 +294,7 @@ METHOD(gsa_server_t, left, void, private_gsa_server_t *this, uint32_t ike_sa, ch
 		DBG1(DBG_IKE, "gsa: %s is out of group %s: %s", current->peer->identity,
 		     gsa_group_text(current->name, name_text), text);
 		if (!current->ending)
-			send_ended(ike_sa, current->group, GSA__END_REASON__END_LEFT, text);
+			send_ended(ike_sa, current->group, reason, text);
 		take_out(this, current);
 		registration_destroy(current);
 	}
@@ -304,7 +352,7 @@ static job_requeue_t end_execute(end_t *end)
 	if (!ike_sa)
 		return JOB_REQUEUE_NONE;
 	if (end_take((private_gsa_server_t *)gsa.server, end, &name)) {
-		ike_sa->queue_task(ike_sa, gsa_exclude_create(ike_sa, name, end->close));
+		ike_sa->queue_task(ike_sa, gsa_exclude_create(ike_sa, end->group, name, end->close));
 		lib->processor->queue_job(
 			lib->processor, (job_t *)initiate_tasks_job_create(ike_sa->get_id(ike_sa)));
 		chunk_free(&name);
@@ -410,75 +458,6 @@ METHOD(listener_t, ike_rekey, bool, server_listener_t *listener, ike_sa_t *old, 
 	return TRUE;
 }
 
-/* Peers that failed to authenticate; gcksd says that it was the authentication. */
-
-static const char *certificate_reason(alert_t alert)
-{
-	switch (alert) {
-	case ALERT_CERT_EXPIRED:
-		return "its certificate, or one of a CA above, is not valid now";
-	case ALERT_CERT_REVOKED:
-		return "its certificate is revoked";
-	case ALERT_CERT_VALIDATION_FAILED:
-		return "its certificate's status is not known";
-	case ALERT_CERT_NO_ISSUER:
-	case ALERT_CERT_UNTRUSTED_ROOT:
-		return "its certificate is not of a trusted CA";
-	case ALERT_CERT_EXCEEDED_PATH_LEN:
-	case ALERT_CERT_POLICY_VIOLATION:
-		return "its certificate violates a policy";
-	default:
-		return NULL;
-	}
-}
-
-static void send_refused(ike_sa_t *ike_sa, const char *reason)
-{
-	identification_t *identity = ike_sa->get_other_id(ike_sa);
-	host_t *host = ike_sa->get_other_host(ike_sa);
-	Gsa__RefusedPeer body = GSA__REFUSED_PEER__INIT;
-	Gsa__Message message = GSA__MESSAGE__INIT;
-	chunk_t address = host->get_address(host);
-	char name[BUF_LEN] = "";
-
-	if (identity->get_type(identity) != ID_ANY)
-		snprintf(name, sizeof(name), "%Y", identity);
-	body.identity = name;
-	body.address.data = address.ptr;
-	body.address.len = address.len;
-	body.reason = (char *)reason;
-	message.body_case = GSA__MESSAGE__BODY_REFUSED_PEER;
-	message.refused_peer = &body;
-	gsa.local->send(gsa.local, &message);
-}
-
-METHOD(listener_t, alert, bool, server_listener_t *listener, ike_sa_t *ike_sa, alert_t alert,
-       va_list args)
-{
-	private_gsa_server_t *this = listener->server;
-	const char *certificate = certificate_reason(alert);
-	const char *reason = "wrong key or signature, or no connection permits its authentication";
-	uint32_t id;
-
-	/* only peers that come to us */
-	if (!ike_sa || ike_sa->has_condition(ike_sa, COND_ORIGINAL_INITIATOR))
-		return TRUE;
-	id = ike_sa->get_unique_id(ike_sa);
-	this->mutex->lock(this->mutex);
-	if (certificate) {
-		this->rejected_ike_sa = id;
-		this->rejected_reason = certificate;
-	} else if (alert == ALERT_PEER_AUTH_FAILED) {
-		if (this->rejected_reason && this->rejected_ike_sa == id)
-			reason = this->rejected_reason;
-		send_refused(ike_sa, reason);
-	} else if (alert == ALERT_PROPOSAL_MISMATCH_IKE) {
-		send_refused(ike_sa, "no common IKE proposal");
-	}
-	this->mutex->unlock(this->mutex);
-	return TRUE;
-}
-
 static void destroy_list(void *list, const void *key)
 {
 	linked_list_t *registrations = list;
@@ -503,13 +482,14 @@ gsa_server_t *gsa_server_create(void)
 			.repeat = _repeat,
 			.handle = _handle,
 			.add = _add,
+			.rekeyed = _rekeyed,
+			.name = _name,
 			.left = _left,
 			.count = _count,
 			.destroy = _destroy,
 		},
 		.listener = {
 			.public = {
-				.alert = _alert,
 				.ike_state_change = _ike_state_change,
 				.ike_updown = _ike_updown,
 				.ike_rekey = _ike_rekey,

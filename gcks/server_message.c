@@ -363,8 +363,9 @@ static const char *why_left(const struct gcks_registration *entry, const void *a
 	if (!ends(entry, ended))
 		return NULL;
 	snprintf(reason, sizeof(reason), "%s%s%s",
-		 ended->reason == GSA__END_REASON__END_LEFT ? "it left"
-							    : "the reply could not be delivered",
+		 ended->reason == GSA__END_REASON__END_NOT_DELIVERED
+			 ? "the reply could not be delivered"
+			 : "it left",
 		 ended->text[0] ? ": " : "", ended->text);
 	return reason;
 }
@@ -385,6 +386,7 @@ static void take_ended(const Gsa__RegistrationEnded *ended)
 	if (!ended->ike_sa)
 		return;
 	if (ended->reason == GSA__END_REASON__END_LEFT ||
+	    ended->reason == GSA__END_REASON__END_NOT_ACCEPTABLE ||
 	    ended->reason == GSA__END_REASON__END_NOT_DELIVERED)
 		gcks_server_end(why_left, ended, false);
 	else

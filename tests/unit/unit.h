@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* libgsa's unit tests: one suite a source file of libgsa. */
+/* Unit tests of libgsa, and of what is pure in charon's plugin: one suite a source file. */
 #ifndef TESTS_UNIT_UNIT_H
 #define TESTS_UNIT_UNIT_H
 
@@ -11,6 +11,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 Suite *group_attr_suite(void);
+Suite *held_suite(void);
 Suite *idg_suite(void);
 Suite *kdf_suite(void);
 Suite *key_download_suite(void);

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Key server: peers whose authentication charon refused, for gcksd's log and counters.  The
+ * listener runs under the bus's mutex.
+ */
+#include "charon-gsa-plugin/gsa.h"
+
+#include <threading/mutex.h>
+
+struct gsa_refused_t {
+	listener_t listener;
+	mutex_t *mutex;
+	/* why a certificate was last rejected, and on which IKE_SA */
+	uint32_t rejected_ike_sa;
+	const char *rejected_reason;
+};
+
+static const char *certificate_reason(alert_t alert)
+{
+	switch (alert) {
+	case ALERT_CERT_EXPIRED:
+		return "its certificate, or one of a CA above, is not valid now";
+	case ALERT_CERT_REVOKED:
+		return "its certificate is revoked";
+	case ALERT_CERT_VALIDATION_FAILED:
+		return "its certificate's status is not known";
+	case ALERT_CERT_NO_ISSUER:
+	case ALERT_CERT_UNTRUSTED_ROOT:
+		return "its certificate is not of a trusted CA";
+	case ALERT_CERT_EXCEEDED_PATH_LEN:
+	case ALERT_CERT_POLICY_VIOLATION:
+		return "its certificate violates a policy";
+	default:
+		return NULL;
+	}
+}
+
+static void send_refused(ike_sa_t *ike_sa, const char *reason)
+{
+	identification_t *identity = ike_sa->get_other_id(ike_sa);
+	host_t *host = ike_sa->get_other_host(ike_sa);
+	Gsa__RefusedPeer body = GSA__REFUSED_PEER__INIT;
+	Gsa__Message message = GSA__MESSAGE__INIT;
+	chunk_t address = host->get_address(host);
+	char name[BUF_LEN] = "";
+
+	if (identity->get_type(identity) != ID_ANY)
+		snprintf(name, sizeof(name), "%Y", identity);
+	body.identity = name;
+	body.address.data = address.ptr;
+	body.address.len = address.len;
+	body.reason = (char *)reason;
+	message.body_case = GSA__MESSAGE__BODY_REFUSED_PEER;
+	message.refused_peer = &body;
+	gsa.local->send(gsa.local, &message);
+}
+
+METHOD(listener_t, alert, bool, gsa_refused_t *this, ike_sa_t *ike_sa, alert_t alert,
+       va_list args)
+{
+	const char *certificate = certificate_reason(alert);
+	const char *reason = "wrong key or signature, or no connection permits its authentication";
+	uint32_t id;
+
+	/* only peers that come to us */
+	if (!ike_sa || ike_sa->has_condition(ike_sa, COND_ORIGINAL_INITIATOR))
+		return TRUE;
+	id = ike_sa->get_unique_id(ike_sa);
+	this->mutex->lock(this->mutex);
+	if (certificate) {
+		this->rejected_ike_sa = id;
+		this->rejected_reason = certificate;
+	} else if (alert == ALERT_PEER_AUTH_FAILED) {
+		if (this->rejected_reason && this->rejected_ike_sa == id)
+			reason = this->rejected_reason;
+		send_refused(ike_sa, reason);
+	} else if (alert == ALERT_PROPOSAL_MISMATCH_IKE) {
+		send_refused(ike_sa, "no common IKE proposal");
+	}
+	this->mutex->unlock(this->mutex);
+	return TRUE;
+}
+
+void gsa_refused_destroy(gsa_refused_t *this)
+{
+	charon->bus->remove_listener(charon->bus, &this->listener);
+	this->mutex->destroy(this->mutex);
+	free(this);
+}
+
+gsa_refused_t *gsa_refused_create(void)
+{
+	gsa_refused_t *this;
+
+	INIT(this,
+		.listener = {
+			.alert = _alert,
+		},
+		.mutex = mutex_create(MUTEX_TYPE_DEFAULT),
+	);
+	charon->bus->add_listener(charon->bus, &this->listener);
+	return this;
+}
