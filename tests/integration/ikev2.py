@@ -203,11 +203,18 @@ class Initiator:
                 return message
             if message.message_id not in self.answered:
                 self.requests.append(message)
+                payloads = self.answer_to(message)
+                if payloads is None:
+                    continue
                 self.answered[message.message_id] = self.encrypted(
-                    message.exchange, [], INITIATOR | RESPONSE, message.message_id)
+                    message.exchange, payloads, INITIATOR | RESPONSE, message.message_id)
                 # D(IKE): the peer ends the IKE_SA
                 self.closed |= any(body[0] == 1 for body in message.bodies(DELETE))
             self.socket.send(self.answered[message.message_id])
+
+    def answer_to(self, _request):
+        """Payloads for a request of the peer; None: it is not answered."""
+        return []
 
     def transmit(self, packet):
         """Sends a request until its answer comes."""
