@@ -1,19 +1,125 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <arpa/inet.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "gcks/registration.h"
 
-struct gcks_registration *gcks_registration_find(const struct gcks_registrations *table,
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* ---- lists ---- */
+
+#define LINK_ADD(list, entry, link)                                                                \
+	do {                                                                                       \
+		(entry)->link.next = *(list);                                                      \
+		(entry)->link.at = (list);                                                         \
+		if (*(list))                                                                       \
+			(*(list))->link.at = &(entry)->link.next;                                  \
+		*(list) = (entry);                                                                 \
+	} while (0)
+
+/* Of none: nothing happens. */
+#define LINK_REMOVE(entry, link)                                                                   \
+	do {                                                                                       \
+		if ((entry)->link.at)                                                              \
+			*(entry)->link.at = (entry)->link.next;                                    \
+		if ((entry)->link.at && (entry)->link.next)                                        \
+			(entry)->link.next->link.at = (entry)->link.at;                            \
+		(entry)->link.next = NULL;                                                         \
+		(entry)->link.at = NULL;                                                           \
+	} while (0)
+
+/* FNV-1a with a seed: members choose their identities, and must not be able to choose a chain. */
+static uint64_t hash_octets(uint64_t hash, const void *octets, size_t length)
+{
+	const uint8_t *at = octets;
+
+	while (length--)
+		hash = (hash ^ *at++) * 0x100000001b3u;
+	return hash;
+}
+
+static uint64_t hash_seed(void)
+{
+	static uint64_t seed;
+
+	/* without random numbers an address that the loader has chosen has to do */
+	if (!seed && getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
+		seed = (uintptr_t)&seed;
+	seed |= 1; /* not 0: made */
+	return seed;
+}
+
+static size_t bucket_of(uint64_t hash, size_t buckets)
+{
+	return (size_t)(hash ^ hash >> 32) & (buckets - 1);
+}
+
+static size_t buckets_of(const struct gcks_registrations *table)
+{
+	return table->buckets ? table->buckets : GCKS_REGISTRATION_FEW;
+}
+
+static struct gcks_registration **identity_chain(const struct gcks_registrations *table,
 						 uint32_t group, const char *identity)
 {
-	struct gcks_registration *entry;
+	uint64_t hash = hash_octets(hash_seed(), &group, sizeof(group));
+	struct gcks_registration *const *chains = table->buckets ? table->identities
+								 : table->few_identities;
 
-	for (entry = table->head; entry; entry = entry->next)
-		if (entry->group == group && strcmp(entry->identity, identity) == 0)
-			break;
-	return entry;
+	hash = hash_octets(hash, identity, strlen(identity));
+	return (struct gcks_registration **)&chains[bucket_of(hash, buckets_of(table))];
+}
+
+static struct gcks_registration **ike_sa_chain(const struct gcks_registrations *table,
+					       uint32_t ike_sa)
+{
+	struct gcks_registration *const *chains = table->buckets ? table->ike_sas
+								 : table->few_ike_sas;
+
+	/* charon counts them up */
+	return (struct gcks_registration **)&chains[bucket_of(ike_sa, buckets_of(table))];
+}
+
+static struct gcks_registration **request_chain(const struct gcks_registrations *table,
+						uint32_t request)
+{
+	return (struct gcks_registration **)&table->requests[request % GCKS_REGISTRATION_FEW];
+}
+
+static struct gcks_registration_group **group_chain(const struct gcks_registrations *table,
+						    uint32_t group)
+{
+	return (struct gcks_registration_group **)&table->groups[group % GCKS_REGISTRATION_GROUPS];
+}
+
+/* Twice as many chains; without memory they only get longer. */
+static void grow(struct gcks_registrations *table)
+{
+	size_t buckets = buckets_of(table) * 2;
+	struct gcks_registration **identities = calloc(buckets, sizeof(*identities));
+	struct gcks_registration **ike_sas = calloc(buckets, sizeof(*ike_sas));
+
+	if (!identities || !ike_sas) {
+		free(identities);
+		free(ike_sas);
+		return;
+	}
+	free(table->identities);
+	free(table->ike_sas);
+	memset(table->few_identities, 0, sizeof(table->few_identities));
+	memset(table->few_ike_sas, 0, sizeof(table->few_ike_sas));
+	table->identities = identities;
+	table->ike_sas = ike_sas;
+	table->buckets = buckets;
+	for (struct gcks_registration *entry = table->head; entry; entry = entry->next) {
+		struct gcks_registration **chain = identity_chain(table, entry->group,
+								  entry->identity);
+
+		LINK_ADD(chain, entry, by_identity);
+		if (!entry->ike_sa)
+			continue;
+		chain = ike_sa_chain(table, entry->ike_sa);
+		LINK_ADD(chain, entry, by_ike_sa);
+	}
 }
 
 /* ---- entries ---- */
@@ -33,6 +139,19 @@ static bool copy_ca(struct gcks_registration *entry, const struct gcks_registrat
 	return true;
 }
 
+static bool copy_sender_ids(struct gcks_registration *entry, const struct gcks_registration *values)
+{
+	if (!values->sender_id_count)
+		return true;
+	entry->sender_ids = calloc(values->sender_id_count, sizeof(*entry->sender_ids));
+	if (!entry->sender_ids)
+		return false;
+	memcpy(entry->sender_ids, values->sender_ids,
+	       values->sender_id_count * sizeof(*entry->sender_ids));
+	entry->sender_id_count = values->sender_id_count;
+	return true;
+}
+
 struct gcks_registration *gcks_registration_new(const struct gcks_registration *values)
 {
 	struct gcks_registration *entry = calloc(1, sizeof(*entry));
@@ -44,8 +163,15 @@ struct gcks_registration *gcks_registration_new(const struct gcks_registration *
 	entry->ike_sa = values->ike_sa;
 	entry->credential = values->credential;
 	entry->registered_at = values->registered_at;
+	entry->delivered = values->delivered;
+	entry->stored_delivered = values->stored_delivered;
+	entry->missed = values->missed;
+	entry->delivery = values->delivery == GCKS_DELIVERY_IN_FLIGHT ? GCKS_DELIVERY_WAITING
+								      : values->delivery;
 	entry->identity = strdup(values->identity);
-	if (entry->identity && copy_ca(entry, values))
+	entry->spare = calloc(1, sizeof(*entry->spare));
+	if (entry->identity && entry->spare && copy_ca(entry, values) &&
+	    copy_sender_ids(entry, values))
 		return entry;
 	gcks_registration_free(entry);
 	return NULL;
@@ -58,6 +184,8 @@ void gcks_registration_free(struct gcks_registration *entry)
 	for (size_t i = 0; i < entry->ca_count; i++)
 		free(entry->ca[i]);
 	free(entry->ca);
+	free(entry->sender_ids);
+	free(entry->spare);
 	free(entry->identity);
 	free(entry);
 }
@@ -73,102 +201,240 @@ bool gcks_registration_same_credential(const struct gcks_registration *a,
 	return true;
 }
 
+/* ---- groups and deliveries ---- */
+
+static struct gcks_registration_group *find_group(const struct gcks_registrations *table,
+						  uint32_t group)
+{
+	struct gcks_registration_group *each = *group_chain(table, group);
+
+	while (each && each->group != group)
+		each = each->next;
+	return each;
+}
+
+static struct gcks_registration_group *add_group(struct gcks_registrations *table,
+						 struct gcks_registration *entry)
+{
+	struct gcks_registration_group **chain = group_chain(table, entry->group);
+	struct gcks_registration_group *group = entry->spare;
+
+	entry->spare = NULL;
+	group->group = entry->group;
+	for (size_t i = 0; i < GCKS_DELIVERIES; i++)
+		group->deliveries[i].end = &group->deliveries[i].first;
+	group->next = *chain;
+	group->at = chain;
+	if (*chain)
+		(*chain)->at = &group->next;
+	*chain = group;
+	return group;
+}
+
+static void remove_group(struct gcks_registration_group *group)
+{
+	*group->at = group->next;
+	if (group->next)
+		group->next->at = group->at;
+	free(group);
+}
+
+static void queue(struct gcks_registrations *table, struct gcks_registration *entry,
+		  enum gcks_delivery delivery)
+{
+	struct gcks_registration_group *group = entry->of;
+
+	entry->delivery = delivery;
+	entry->by_delivery.next = NULL;
+	entry->by_delivery.at = group->deliveries[delivery].end;
+	*group->deliveries[delivery].end = entry;
+	group->deliveries[delivery].end = &entry->by_delivery.next;
+	group->deliveries[delivery].count++;
+	if (delivery == GCKS_DELIVERY_IN_FLIGHT) {
+		struct gcks_registration **chain = request_chain(table, entry->request);
+
+		LINK_ADD(chain, entry, by_request);
+	}
+}
+
+static void unqueue(struct gcks_registration *entry)
+{
+	struct gcks_registration_group *group = entry->of;
+
+	if (!entry->by_delivery.next)
+		group->deliveries[entry->delivery].end = entry->by_delivery.at;
+	group->deliveries[entry->delivery].count--;
+	LINK_REMOVE(entry, by_delivery);
+	LINK_REMOVE(entry, by_request);
+}
+
+void gcks_registration_deliver(struct gcks_registrations *table, struct gcks_registration *entry,
+			       enum gcks_delivery delivery)
+{
+	unqueue(entry);
+	queue(table, entry, delivery);
+}
+
+const struct gcks_registration_group *
+gcks_registration_group(const struct gcks_registrations *table, uint32_t group)
+{
+	return find_group(table, group);
+}
+
+struct gcks_registration *gcks_registration_first(const struct gcks_registrations *table,
+						  uint32_t group, enum gcks_delivery delivery)
+{
+	const struct gcks_registration_group *found = find_group(table, group);
+
+	return found ? found->deliveries[delivery].first : NULL;
+}
+
+struct gcks_registration *gcks_registration_following(const struct gcks_registration *entry)
+{
+	return entry->by_delivery.next;
+}
+
+struct gcks_registration *gcks_registration_of_request(const struct gcks_registrations *table,
+						       uint32_t request)
+{
+	struct gcks_registration *entry = *request_chain(table, request);
+
+	while (entry && entry->request != request)
+		entry = entry->by_request.next;
+	return entry;
+}
+
+size_t gcks_registration_count(const struct gcks_registrations *table, uint32_t group)
+{
+	const struct gcks_registration_group *found = find_group(table, group);
+
+	return found ? found->count : 0;
+}
+
 /* ---- table ---- */
+
+struct gcks_registration *gcks_registration_find(const struct gcks_registrations *table,
+						 uint32_t group, const char *identity)
+{
+	struct gcks_registration *entry = *identity_chain(table, group, identity);
+
+	while (entry && (entry->group != group || strcmp(entry->identity, identity) != 0))
+		entry = entry->by_identity.next;
+	return entry;
+}
 
 void gcks_registration_insert(struct gcks_registrations *table, struct gcks_registration *entry)
 {
-	struct gcks_registration **link = &table->head, *old;
+	struct gcks_registration *old = gcks_registration_find(table, entry->group,
+							       entry->identity);
+	struct gcks_registration **chain;
 
-	while (*link &&
-	       ((*link)->group != entry->group || strcmp((*link)->identity, entry->identity) != 0))
-		link = &(*link)->next;
-	old = *link;
-	if (old) {
-		entry->next = old->next;
-		*link = entry;
-		gcks_registration_free(old);
-		return;
-	}
+	entry->of = find_group(table, entry->group);
+	if (!entry->of)
+		entry->of = add_group(table, entry);
+	free(entry->spare);
+	entry->spare = NULL;
+	entry->of->count++;
+	if (old)
+		gcks_registration_remove(table, old);
 	entry->next = table->head;
+	if (table->head)
+		table->head->previous = entry;
 	table->head = entry;
 	table->count++;
+	queue(table, entry, entry->delivery);
+	chain = identity_chain(table, entry->group, entry->identity);
+	LINK_ADD(chain, entry, by_identity);
+	if (entry->ike_sa) {
+		chain = ike_sa_chain(table, entry->ike_sa);
+		LINK_ADD(chain, entry, by_ike_sa);
+	}
+	if (table->count > buckets_of(table) * 2)
+		grow(table);
 }
 
 void gcks_registration_remove(struct gcks_registrations *table, struct gcks_registration *entry)
 {
-	struct gcks_registration **link = &table->head;
+	struct gcks_registration_group *group = entry->of;
 
-	while (*link && *link != entry)
-		link = &(*link)->next;
-	if (!*link)
-		return;
-	*link = entry->next;
+	if (entry->previous)
+		entry->previous->next = entry->next;
+	else
+		table->head = entry->next;
+	if (entry->next)
+		entry->next->previous = entry->previous;
 	table->count--;
+	LINK_REMOVE(entry, by_identity);
+	LINK_REMOVE(entry, by_ike_sa);
+	unqueue(entry);
+	group->stale -= entry->stale;
+	if (!--group->count)
+		remove_group(group);
 	gcks_registration_free(entry);
 }
 
 void gcks_registrations_clear(struct gcks_registrations *table)
 {
-	struct gcks_registration *entry;
-
-	while ((entry = table->head)) {
-		table->head = entry->next;
-		gcks_registration_free(entry);
-	}
-	table->count = 0;
+	while (table->head)
+		gcks_registration_remove(table, table->head);
+	free(table->identities);
+	free(table->ike_sas);
+	table->identities = table->ike_sas = NULL;
+	table->buckets = 0;
 }
 
-size_t gcks_registration_count(const struct gcks_registrations *table, uint32_t group)
-{
-	size_t count = 0;
+/* ---- IKE_SAs ---- */
 
-	for (const struct gcks_registration *entry = table->head; entry; entry = entry->next)
-		count += entry->group == group;
-	return count;
+static struct gcks_registration *next_over(struct gcks_registration *entry, uint32_t ike_sa)
+{
+	while (entry && entry->ike_sa != ike_sa)
+		entry = entry->by_ike_sa.next;
+	return entry;
+}
+
+struct gcks_registration *gcks_registration_over(const struct gcks_registrations *table,
+						 uint32_t ike_sa)
+{
+	return ike_sa ? next_over(*ike_sa_chain(table, ike_sa), ike_sa) : NULL;
+}
+
+struct gcks_registration *gcks_registration_over_next(const struct gcks_registration *entry)
+{
+	return next_over(entry->by_ike_sa.next, entry->ike_sa);
+}
+
+void gcks_registration_set_ike_sa(struct gcks_registrations *table,
+				  struct gcks_registration *entry, uint32_t ike_sa)
+{
+	LINK_REMOVE(entry, by_ike_sa);
+	entry->ike_sa = ike_sa;
+	if (ike_sa) {
+		struct gcks_registration **chain = ike_sa_chain(table, ike_sa);
+
+		LINK_ADD(chain, entry, by_ike_sa);
+	}
+}
+
+void gcks_registration_set_stale(struct gcks_registration *entry, int64_t until)
+{
+	entry->of->stale -= entry->stale;
+	entry->stale = until != 0;
+	entry->of->stale += entry->stale;
+	entry->stale_until = until;
 }
 
 void gcks_registration_rekeyed(struct gcks_registrations *table, uint32_t old_ike_sa,
 			       uint32_t new_ike_sa)
 {
-	if (!old_ike_sa)
+	struct gcks_registration *entry;
+
+	if (old_ike_sa == new_ike_sa)
 		return;
-	for (struct gcks_registration *entry = table->head; entry; entry = entry->next)
-		if (entry->ike_sa == old_ike_sa)
-			entry->ike_sa = new_ike_sa;
+	while ((entry = gcks_registration_over(table, old_ike_sa)))
+		gcks_registration_set_ike_sa(table, entry, new_ike_sa);
 }
 
 bool gcks_registration_ike_sa_in_use(const struct gcks_registrations *table, uint32_t ike_sa)
 {
-	if (!ike_sa)
-		return false;
-	for (const struct gcks_registration *entry = table->head; entry; entry = entry->next)
-		if (entry->ike_sa == ike_sa)
-			return true;
-	return false;
-}
-
-/* ---- addresses ---- */
-
-bool gcks_address_from(struct gcks_address *address, const uint8_t *octets, size_t length)
-{
-	*address = (struct gcks_address){ 0 };
-	if (length != 4 && length != 16)
-		return false;
-	address->length = (uint8_t)length;
-	memcpy(address->octets, octets, length);
-	return true;
-}
-
-bool gcks_address_equal(const struct gcks_address *a, const struct gcks_address *b)
-{
-	return a->length == b->length && memcmp(a->octets, b->octets, a->length) == 0;
-}
-
-const char *gcks_address_text(const struct gcks_address *address, char *buffer)
-{
-	if (!address->length)
-		return strcpy(buffer, "-");
-	inet_ntop(address->length == 4 ? AF_INET : AF_INET6, address->octets, buffer,
-		  INET6_ADDRSTRLEN);
-	return buffer;
+	return gcks_registration_over(table, ike_sa) != NULL;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Registration table: who belongs to which served group, over which IKE_SA.  One
- * registration per (group, identity); a newer one replaces the older.  Pure.
+ * registration per (group, identity); a newer one replaces the older.  Pure but for the seed of
+ * its hash.
  */
 #ifndef GCKS_REGISTRATION_H
 #define GCKS_REGISTRATION_H
@@ -24,9 +25,21 @@ enum gcks_delivery {
 	GCKS_DELIVERY_IN_FLIGHT,  /* told, no acknowledgement yet */
 	GCKS_DELIVERY_UNANSWERED, /* it did not acknowledge; the next rekey tries again */
 };
+#define GCKS_DELIVERIES (GCKS_DELIVERY_UNANSWERED + 1)
+
+/* Given since the counter began and still of use; of more the oldest are forgotten. */
+#define GCKS_SENDER_IDS_KEPT 64
+
+struct gcks_registration;
+struct gcks_registration_group;
+
+/* Place in one of the table's lists. */
+struct gcks_registration_link {
+	struct gcks_registration *next, **at;
+};
 
 struct gcks_registration {
-	struct gcks_registration *next;
+	struct gcks_registration *next, *previous; /* of the whole table, newest first */
 	uint32_t group; /* identifier */
 	char *identity;
 	struct gcks_address address; /* remote address of the IKE_SA */
@@ -40,20 +53,60 @@ struct gcks_registration {
 
 	/* what it holds */
 	uint32_t delivered; /* generation of the newest SA that it is known to hold */
+	uint32_t stored_delivered; /* the same, as the store knows it */
 	enum gcks_delivery delivery;
 	uint32_t missed; /* rekeys in a row that it did not acknowledge */
 	uint32_t *sender_ids; /* given since the counter began, oldest first */
 	size_t sender_id_count;
+
+	/* in flight */
+	uint32_t request, pushed; /* number of the Rekey, and the generation that it carries */
+	int64_t pushed_at;	  /* monotonic milliseconds */
+
+	/* of the table: not to be changed by others */
+	struct gcks_registration_link by_identity, by_ike_sa, by_request, by_delivery;
+	struct gcks_registration_group *of;    /* of its group */
+	struct gcks_registration_group *spare; /* made before it was known whether there is one */
 };
 
+/* The registrations of one group: each is in the list of its delivery, oldest place first. */
+struct gcks_registration_group {
+	struct gcks_registration_group *next, **at;
+	uint32_t group;
+	size_t count, stale;
+	struct {
+		size_t count;
+		struct gcks_registration *first, **end;
+	} deliveries[GCKS_DELIVERIES];
+};
+
+/* Chains of hash tables; a power of two. */
+#define GCKS_REGISTRATION_FEW	 64
+#define GCKS_REGISTRATION_GROUPS 256
+
+/*
+ * Zeros are an empty table.  Finding is by hash, whatever the number of entries.  The chains are
+ * the entries' own and insertion takes no memory that it cannot do without, which rules out the
+ * hash tables of libraries: they allocate when an entry is added, and then it is too late.
+ */
 struct gcks_registrations {
 	struct gcks_registration *head;
 	size_t count;
+	/* inside */
+	size_t buckets; /* of the two grown tables; 0: the few ones */
+	struct gcks_registration **identities, **ike_sas;
+	struct gcks_registration *few_identities[GCKS_REGISTRATION_FEW],
+		*few_ike_sas[GCKS_REGISTRATION_FEW];
+	struct gcks_registration *requests[GCKS_REGISTRATION_FEW];
+	struct gcks_registration_group *groups[GCKS_REGISTRATION_GROUPS];
 };
 
 struct gcks_registration *gcks_registration_find(const struct gcks_registrations *table,
 						 uint32_t group, const char *identity);
-/* A copy of `values`, of its strings too, that is in no table yet and live.  NULL: no memory. */
+/*
+ * A copy of `values`, of its strings and Sender-IDs too, that is in no table yet and live; what was
+ * in flight waits.  NULL: no memory.
+ */
 struct gcks_registration *gcks_registration_new(const struct gcks_registration *values);
 /* Not one that is in a table. */
 void gcks_registration_free(struct gcks_registration *entry);
@@ -68,10 +121,40 @@ bool gcks_registration_same_credential(const struct gcks_registration *a,
 void gcks_registration_remove(struct gcks_registrations *table, struct gcks_registration *entry);
 void gcks_registrations_clear(struct gcks_registrations *table);
 size_t gcks_registration_count(const struct gcks_registrations *table, uint32_t group);
+
+/* -- of one group -- */
+
+/* NULL: nobody is registered. */
+const struct gcks_registration_group *
+gcks_registration_group(const struct gcks_registrations *table, uint32_t group);
+/* First one whose delivery is such, and the next one after `entry`. */
+struct gcks_registration *gcks_registration_first(const struct gcks_registrations *table,
+						  uint32_t group, enum gcks_delivery delivery);
+struct gcks_registration *gcks_registration_following(const struct gcks_registration *entry);
+/* To the end of another list.  IN_FLIGHT: set `request`, `pushed` and `pushed_at` before. */
+void gcks_registration_deliver(struct gcks_registrations *table, struct gcks_registration *entry,
+			       enum gcks_delivery delivery);
+/* The one in flight with this number, NULL: none. */
+struct gcks_registration *gcks_registration_of_request(const struct gcks_registrations *table,
+						       uint32_t request);
+
+/* -- by IKE_SA -- */
+
+/* First registration over the IKE_SA, and the next one after `entry`.  NULL: none; of 0 none. */
+struct gcks_registration *gcks_registration_over(const struct gcks_registrations *table,
+						 uint32_t ike_sa);
+struct gcks_registration *gcks_registration_over_next(const struct gcks_registration *entry);
+/* 0: charon does not hold it (any more). */
+void gcks_registration_set_ike_sa(struct gcks_registrations *table,
+				  struct gcks_registration *entry, uint32_t ike_sa);
+/* Live again with `until` 0. */
+void gcks_registration_set_stale(struct gcks_registration *entry, int64_t until);
 void gcks_registration_rekeyed(struct gcks_registrations *table, uint32_t old_ike_sa,
 			       uint32_t new_ike_sa);
 /* Any group left on the IKE_SA? */
 bool gcks_registration_ike_sa_in_use(const struct gcks_registrations *table, uint32_t ike_sa);
+
+/* -- addresses: address.c -- */
 
 bool gcks_address_from(struct gcks_address *address, const uint8_t *octets, size_t length);
 bool gcks_address_equal(const struct gcks_address *a, const struct gcks_address *b);

@@ -19,7 +19,17 @@
 
 static struct event *t_reconsider, *t_stale, *t_removals;
 
-static const char *group_name(uint32_t identifier)
+const struct gcks_tables gcks_server_tables = { &gcksd.policy, &gcksd.registrations, &gcksd.sas };
+
+int64_t gcks_server_now(void)
+{
+	struct timeval now;
+
+	monotime(&now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_usec / 1000;
+}
+
+const char *gcks_server_group_name(uint32_t identifier)
 {
 	const struct gcks_group *group = gcks_policy_find_identifier(&gcksd.policy, identifier);
 
@@ -35,7 +45,7 @@ void gcks_server_tell_end(uint32_t ike_sa, uint32_t group, const char *reason)
 		return;
 	end.ike_sa = ike_sa;
 	end.group = group;
-	end.group_name = (char *)group_name(group);
+	end.group_name = (char *)gcks_server_group_name(group);
 	end.delete_ike_sa = !gcks_registration_ike_sa_in_use(&gcksd.registrations, ike_sa);
 	end.reason = (char *)reason;
 	message.body_case = GSA__MESSAGE__BODY_END_REGISTRATION;
@@ -56,6 +66,7 @@ struct removal {
 	struct gcks_change change;
 	struct gcks_registration registration; /* group and identity only */
 	struct gcks_sa sa;		       /* SPI only, never the key */
+	struct gcks_sa_numbers numbers;	       /* identifier only */
 };
 
 static struct removal *removals;
@@ -69,9 +80,12 @@ static void add_removal(const struct gcks_change *change)
 		removal->registration.group = change->registration->group;
 		removal->registration.identity = XSTRDUP(MTYPE_TMP, change->registration->identity);
 		removal->change.registration = &removal->registration;
-	} else {
+	} else if (change->kind == GCKS_REMOVE_SA) {
 		removal->sa.spi = change->sa->spi;
 		removal->change.sa = &removal->sa;
+	} else {
+		removal->numbers.group = change->numbers->group;
+		removal->change.numbers = &removal->numbers;
 	}
 	removal->next = removals;
 	removals = removal;
@@ -121,7 +135,7 @@ static void retry_removals(struct event *event)
 }
 
 /* What the changes name may be freed afterwards. */
-static void store_removals(const char *what, const struct gcks_change *changes, size_t count)
+void gcks_server_commit_removals(const char *what, const struct gcks_change *changes, size_t count)
 {
 	if (gcks_server_commit(changes, count))
 		return;
@@ -139,63 +153,101 @@ struct ending {
 	char *reason;
 };
 
+struct endings {
+	struct ending *all;
+	size_t count, size;
+};
+
+static void add_ending(struct endings *endings, struct gcks_registration *entry, const char *reason)
+{
+	if (endings->count == endings->size) {
+		endings->size = endings->size ? 2 * endings->size : 8;
+		endings->all = XREALLOC(MTYPE_TMP, endings->all,
+					endings->size * sizeof(*endings->all));
+	}
+	endings->all[endings->count++] = (struct ending){ entry, XSTRDUP(MTYPE_TMP, reason) };
+}
+
+void gcks_server_ends(const struct gcks_registration *entry, const char *reason)
+{
+	const char *name = gcks_server_group_name(entry->group);
+
+	zlog_info("GSA: group %s (%u): registration of %s ended: %s", name, entry->group,
+		  entry->identity, reason);
+	gcks_notify_member(GCKS_MEMBER_REMOVED, name, entry->identity, &entry->address, 0, reason);
+	gcks_announce_member(entry, true);
+}
+
 static void end(struct ending *ending, bool tell_charon)
 {
 	struct gcks_registration *entry = ending->entry;
 	uint32_t ike_sa = entry->ike_sa, group = entry->group;
 
-	zlog_info("GSA: group %s (%u): registration of %s ended: %s", group_name(group), group,
-		  entry->identity, ending->reason);
-	gcks_notify_member(GCKS_MEMBER_REMOVED, group_name(group), entry->identity, &entry->address,
-			   0, ending->reason);
-	gcks_announce_member(entry, true);
+	gcks_server_ends(entry, ending->reason);
+	gcks_rekey_left(&gcks_server_tables, entry, gcks_server_now());
 	gcks_registration_remove(&gcksd.registrations, entry);
 	if (tell_charon)
 		gcks_server_tell_end(ike_sa, group, ending->reason);
 	XFREE(MTYPE_TMP, ending->reason);
 }
 
-unsigned int gcks_server_end(gcks_why_ended *why, const void *argument, bool tell_charon)
+static unsigned int end_all(struct endings *endings, bool tell_charon)
 {
 	struct gcks_change *changes;
-	struct ending *endings;
-	unsigned int count = 0;
+
+	if (endings->count) {
+		changes = XCALLOC(MTYPE_TMP, endings->count * sizeof(*changes));
+		for (size_t i = 0; i < endings->count; i++)
+			changes[i] = (struct gcks_change){ .kind = GCKS_REMOVE_REGISTRATION,
+							   .registration = endings->all[i].entry };
+		gcks_server_commit_removals("registrations", changes, endings->count);
+		XFREE(MTYPE_TMP, changes);
+		gcks_server_rekey_soon();
+	}
+	for (size_t i = 0; i < endings->count; i++)
+		end(&endings->all[i], tell_charon);
+	XFREE(MTYPE_TMP, endings->all);
+	return (unsigned int)endings->count;
+}
+
+unsigned int gcks_server_end(gcks_why_ended *why, const void *argument, bool tell_charon)
+{
+	struct endings endings = {};
 	const char *reason;
 
-	if (!gcksd.registrations.count)
-		return 0;
-	endings = XCALLOC(MTYPE_TMP, gcksd.registrations.count * sizeof(*endings));
 	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = entry->next)
 		if ((reason = why(entry, argument)))
-			endings[count++] = (struct ending){ entry, XSTRDUP(MTYPE_TMP, reason) };
-	if (count) {
-		changes = XCALLOC(MTYPE_TMP, count * sizeof(*changes));
-		for (unsigned int i = 0; i < count; i++)
-			changes[i] = (struct gcks_change){ .kind = GCKS_REMOVE_REGISTRATION,
-							   .registration = endings[i].entry };
-		store_removals("registrations", changes, count);
-		XFREE(MTYPE_TMP, changes);
-	}
-	for (unsigned int i = 0; i < count; i++)
-		end(&endings[i], tell_charon);
-	XFREE(MTYPE_TMP, endings);
-	return count;
+			add_ending(&endings, entry, reason);
+	return end_all(&endings, tell_charon);
+}
+
+unsigned int gcks_server_end_over(uint32_t ike_sa, uint32_t group, const char *reason,
+				  bool tell_charon)
+{
+	struct endings endings = {};
+
+	for (struct gcks_registration *entry =
+		     gcks_registration_over(&gcksd.registrations, ike_sa);
+	     entry; entry = gcks_registration_over_next(entry))
+		if (!group || entry->group == group)
+			add_ending(&endings, entry, reason);
+	return end_all(&endings, tell_charon);
 }
 
 /* ---- stale registrations ---- */
 
 static void expire_stale(struct event *event);
 
-static void schedule_stale(void)
-{
-	int64_t now = monotime(NULL), next = INT64_MAX;
+static int64_t next_expiry = INT64_MAX; /* monotonic seconds */
 
-	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = entry->next)
-		if (entry->stale && entry->stale_until < next)
-			next = entry->stale_until;
+static void schedule_stale(int64_t at)
+{
+	if (at >= next_expiry)
+		return;
+	next_expiry = at;
 	event_cancel(&t_stale);
-	if (next != INT64_MAX)
-		event_add_timer(gcksd.loop, expire_stale, NULL, MAX(next - now, 0), &t_stale);
+	event_add_timer(gcksd.loop, expire_stale, NULL, MAX(at - (int64_t)monotime(NULL), 0),
+			&t_stale);
 }
 
 static const char *why_expired(const struct gcks_registration *entry, const void *now)
@@ -207,42 +259,42 @@ static const char *why_expired(const struct gcks_registration *entry, const void
 
 static void expire_stale(struct event *event)
 {
-	int64_t now = monotime(NULL);
+	int64_t now = monotime(NULL), next = INT64_MAX;
 
 	gcks_server_end(why_expired, &now, false);
-	schedule_stale();
-}
-
-static void mark_stale(struct gcks_registration *entry, const char *reason)
-{
-	const struct gcks_group *group = gcks_policy_find_identifier(&gcksd.policy, entry->group);
-	uint32_t hold_s = group ? group->registration_hold_time_s : 0;
-
-	entry->ike_sa = 0;
-	entry->stale = true;
-	entry->stale_until = (int64_t)monotime(NULL) + hold_s;
-	zlog_info("GSA: group %s (%u): registration of %s is stale: %s; kept for %u s",
-		  group_name(entry->group), entry->group, entry->identity, reason, hold_s);
+	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = entry->next)
+		if (entry->stale)
+			next = MIN(next, entry->stale_until);
+	next_expiry = INT64_MAX;
+	if (next != INT64_MAX)
+		schedule_stale(next);
 }
 
 void gcks_server_make_stale(struct gcks_registration *entry, const char *reason)
 {
-	mark_stale(entry, reason);
-	schedule_stale();
+	const struct gcks_group *group = gcks_policy_find_identifier(&gcksd.policy, entry->group);
+	uint32_t hold_s = group ? group->registration_hold_time_s : 0;
+
+	gcks_rekey_lost(&gcks_server_tables, entry);
+	gcks_registration_set_stale(entry, (int64_t)monotime(NULL) + hold_s);
+	zlog_info("GSA: group %s (%u): registration of %s is stale: %s; kept for %u s",
+		  gcks_server_group_name(entry->group), entry->group, entry->identity, reason,
+		  hold_s);
+	schedule_stale(entry->stale_until);
 }
 
 void gcks_server_charon_connected(void)
 {
 	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = entry->next)
-		entry->ike_sa = 0;
+		gcks_registration_set_ike_sa(&gcksd.registrations, entry, 0);
 }
 
 void gcks_server_charon_synced(void)
 {
 	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = entry->next)
 		if (!entry->ike_sa && !entry->stale)
-			mark_stale(entry, "charon was restarted");
-	schedule_stale();
+			gcks_server_make_stale(entry, "charon was restarted");
+	gcks_server_rekey_resume();
 }
 
 /* ---- configuration ---- */
@@ -263,24 +315,23 @@ static const char *why_forbidden(const struct gcks_registration *entry, const vo
 }
 
 /*
- * They leave the table even if the store cannot be written: another group that takes the
- * identifier must never get a key that members of this one hold.
+ * SAs and counters leave the table even if the store cannot be written: another group that takes
+ * the identifier must never get a key that members of this one hold.
  */
 static void remove_sas(uint32_t identifier)
 {
-	size_t count = 0;
+	struct gcks_sa_group *group = gcks_sa_group_find(&gcksd.sas, identifier);
 	struct gcks_change *changes;
+	size_t count = 0;
 
-	for (struct gcks_sa *sa = gcksd.sas.head; sa; sa = sa->next)
-		count += sa->group == identifier;
-	if (!count)
+	if (!group)
 		return;
-	changes = XCALLOC(MTYPE_TMP, count * sizeof(*changes));
-	count = 0;
-	for (struct gcks_sa *sa = gcksd.sas.head; sa; sa = sa->next)
-		if (sa->group == identifier)
-			changes[count++] = (struct gcks_change){ .kind = GCKS_REMOVE_SA, .sa = sa };
-	store_removals("group SAs", changes, count);
+	changes = XCALLOC(MTYPE_TMP, (group->sa_count + 1) * sizeof(*changes));
+	for (struct gcks_sa *sa = group->newest; sa; sa = gcks_sa_older(sa))
+		changes[count++] = (struct gcks_change){ .kind = GCKS_REMOVE_SA, .sa = sa };
+	changes[count++] = (struct gcks_change){ .kind = GCKS_REMOVE_NUMBERS,
+						 .numbers = &group->numbers };
+	gcks_server_commit_removals("group SAs and counters", changes, count);
 	XFREE(MTYPE_TMP, changes);
 	gcks_sa_remove_group(&gcksd.sas, identifier);
 }
@@ -310,24 +361,24 @@ void gcks_server_group_gone(uint32_t identifier, const char *name)
  * Its group is not served any more.  Another one may have its identifier by now, when the removal
  * was lost with an earlier gcksd, or the group was renamed while none ran.
  */
-static bool is_orphaned(const struct gcks_sa *sa)
+static bool is_orphaned(const struct gcks_sa_numbers *numbers)
 {
-	const struct gcks_group *group = gcks_policy_find_identifier(&gcksd.policy, sa->group);
+	const struct gcks_group *group = gcks_policy_find_identifier(&gcksd.policy, numbers->group);
 
-	return !group || strcmp(group->name, sa->group_name) != 0;
+	return !group || strcmp(group->name, numbers->group_name) != 0;
 }
 
 static void end_orphans(void)
 {
-	const struct gcks_sa *sa = gcksd.sas.head;
+	struct gcks_sa_group *group = gcksd.sas.groups, *next;
+	char name[GSA_GROUP_NAME_MAX + 1];
 
-	while (sa) {
-		if (is_orphaned(sa)) {
-			gcks_server_group_gone(sa->group, sa->group_name);
-			sa = gcksd.sas.head;
-		} else {
-			sa = sa->next;
-		}
+	for (; group; group = next) {
+		next = group->next;
+		if (!is_orphaned(&group->numbers))
+			continue;
+		strlcpy(name, group->numbers.group_name, sizeof(name));
+		gcks_server_group_gone(group->numbers.group, name);
 	}
 }
 
@@ -338,7 +389,7 @@ static void reconsider(struct event *event)
 	end_orphans();
 	gcks_server_end(why_forbidden, NULL, true);
 	gcks_announce_groups();
-	schedule_stale();
+	gcks_server_rekey_reconsider();
 }
 
 void gcks_server_reconsider(void)
@@ -374,6 +425,7 @@ void gcks_server_start(void)
 	if (gcksd.registrations.count)
 		zlog_info("GSA: %zu registrations loaded from the store",
 			  gcksd.registrations.count);
+	gcks_server_rekey_start();
 }
 
 void gcks_server_stop(void)
@@ -381,4 +433,5 @@ void gcks_server_stop(void)
 	free_removals();
 	event_cancel(&t_reconsider);
 	event_cancel(&t_stale);
+	gcks_server_rekey_stop();
 }

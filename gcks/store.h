@@ -13,6 +13,7 @@
 #include "gcks/kernel_id.h"
 
 struct gcks_store;
+struct gcks_clock;
 
 /*
  * Open (or create) the store and its key file.  NULL with `error` filled (what, which file, why)
@@ -28,25 +29,36 @@ void gcks_store_close(struct gcks_store *store);
 /*
  * Fill the (empty) tables.  False with `error`: a row cannot be read or unwrapped; the
  * tables are empty then.  What means something in one run of charon only is not kept: a loaded
- * registration has ike_sa 0 and is not stale.
+ * registration has ike_sa 0 and is not stale.  Times are turned into monotonic ones of today.
+ * An older copy of the store (anchor.h) loads neither registrations nor SAs: they have ended, and
+ * gcks_store_notice() says so.
  */
 bool gcks_store_load(struct gcks_store *store, struct gcks_registrations *registrations,
 		     struct gcks_sa_table *sas, struct gcks_kernel_ids *installed, char *error,
 		     size_t error_size);
+
+/* What the operator should know of the store after opening and loading; "": nothing. */
+const char *gcks_store_notice(const struct gcks_store *store);
+/* Another time than that of opening, before loading. */
+void gcks_store_set_clock(struct gcks_store *store, const struct gcks_clock *clock);
 
 /* One change: any number of operations, committed together. */
 struct gcks_change {
 	enum {
 		GCKS_PUT_REGISTRATION,
 		GCKS_REMOVE_REGISTRATION,
+		GCKS_PUT_DELIVERED, /* of a registration that is stored: what it holds, and misses */
 		GCKS_PUT_SA,
 		GCKS_REMOVE_SA,
+		GCKS_PUT_NUMBERS,
+		GCKS_REMOVE_NUMBERS,
 		GCKS_PUT_KERNEL_ID,
 		GCKS_REMOVE_KERNEL_ID,
 	} kind;
 	union {
 		const struct gcks_registration *registration;
 		const struct gcks_sa *sa;
+		const struct gcks_sa_numbers *numbers;
 		const struct gcks_kernel_id *kernel_id;
 	};
 };
@@ -58,7 +70,7 @@ struct gcks_change {
 bool gcks_store_commit(struct gcks_store *store, const struct gcks_change *changes, size_t count);
 /*
  * All that was committed is on the disk: called before anything leaves gcksd, so that nothing is
- * published that is not stored.  Does nothing when nothing was committed since.  False: it may not
+ * published that is not stored, and the anchor is raised to it.  Does nothing when nothing was committed since.  False: it may not
  * be; gcks_store_error() says why, and the next call tries again.
  */
 bool gcks_store_sync(struct gcks_store *store);

@@ -85,7 +85,7 @@ bool gcks_store_key_read(const char *path, struct gsa_secret *key, char *error, 
 }
 
 /* The new name has to be on the disk before anything depends on the key. */
-static bool sync_folder_of(const char *path)
+bool gcks_store_sync_folder_of(const char *path)
 {
 	char *copy = strdup(path);
 	int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -117,7 +117,7 @@ bool gcks_store_key_create(const char *path, char *error, size_t error_size)
 	}
 	ok = write_all(fd, key.data, key.length) && fsync(fd) == 0;
 	ok = close(fd) == 0 && ok;
-	ok = ok && sync_folder_of(path);
+	ok = ok && gcks_store_sync_folder_of(path);
 	gsa_secret_clear(&key);
 	if (!ok) {
 		snprintf(error, error_size, "key file %s: cannot be written: %s", path,
@@ -131,9 +131,9 @@ bool gcks_store_key_create(const char *path, char *error, size_t error_size)
 
 /*
  * Wrapped before an SA's key: group, SPI, generation, then the algorithms, big endian; the group's
- * name, filled up with zeros.
+ * name, filled up with zeros; only of a pairwise SA, its Sender-ID bits.
  */
-#define PURPOSE_SIZE (20 + GSA_GROUP_NAME_MAX)
+#define PURPOSE_MAX (21 + GSA_GROUP_NAME_MAX)
 
 static const uint8_t check_value[] = "frr-gsa key check";
 
@@ -143,8 +143,11 @@ static void put_be(uint8_t **at, uint32_t value, size_t octets)
 		*(*at)++ = value >> (octets * 8);
 }
 
-static void put_purpose(const struct gcks_sa *sa, uint8_t *out)
+/* Octets of it. */
+static size_t put_purpose(const struct gcks_sa *sa, uint8_t *out)
 {
+	const uint8_t *start = out;
+
 	put_be(&out, sa->group, 4);
 	put_be(&out, sa->spi, 4);
 	put_be(&out, sa->generation, 4);
@@ -154,19 +157,25 @@ static void put_purpose(const struct gcks_sa *sa, uint8_t *out)
 	put_be(&out, sa->sequence_numbers, 2);
 	memset(out, 0, GSA_GROUP_NAME_MAX);
 	memcpy(out, sa->group_name, strnlen(sa->group_name, GSA_GROUP_NAME_MAX));
+	out += GSA_GROUP_NAME_MAX;
+	if (sa->sender_id_bits)
+		put_be(&out, sa->sender_id_bits, 1);
+	return (size_t)(out - start);
 }
 
 bool gcks_store_key_wrap(const struct gsa_secret *key, const struct gcks_sa *sa, uint8_t *out,
 			 size_t *length)
 {
+	uint8_t purpose[PURPOSE_MAX];
+	size_t size = put_purpose(sa, purpose);
 	struct gsa_secret plain;
 	bool ok;
 
-	if (!sa->key.length || sa->key.length > GSA_WRAP_PLAIN_MAX - PURPOSE_SIZE ||
-	    !gsa_secret_alloc(&plain, PURPOSE_SIZE + sa->key.length))
+	if (!sa->key.length || sa->key.length > GSA_WRAP_PLAIN_MAX - size ||
+	    !gsa_secret_alloc(&plain, size + sa->key.length))
 		return false;
-	put_purpose(sa, plain.data);
-	memcpy(plain.data + PURPOSE_SIZE, sa->key.data, sa->key.length);
+	memcpy(plain.data, purpose, size);
+	memcpy(plain.data + size, sa->key.data, sa->key.length);
 	ok = gsa_key_wrap(GSA_KW_5649_256, key, &plain, out, length);
 	gsa_secret_clear(&plain);
 	return ok;
@@ -175,15 +184,15 @@ bool gcks_store_key_wrap(const struct gsa_secret *key, const struct gcks_sa *sa,
 bool gcks_store_key_unwrap(const struct gsa_secret *key, struct gcks_sa *sa, const uint8_t *wrapped,
 			   size_t length)
 {
-	uint8_t purpose[PURPOSE_SIZE];
+	uint8_t purpose[PURPOSE_MAX];
+	size_t size = put_purpose(sa, purpose);
 	struct gsa_secret plain;
 	bool ok;
 
 	if (!gsa_key_unwrap(GSA_KW_5649_256, key, wrapped, length, &plain))
 		return false;
-	put_purpose(sa, purpose);
-	ok = plain.length > PURPOSE_SIZE && memcmp(plain.data, purpose, PURPOSE_SIZE) == 0 &&
-	     gsa_secret_copy(&sa->key, plain.data + PURPOSE_SIZE, plain.length - PURPOSE_SIZE);
+	ok = plain.length > size && memcmp(plain.data, purpose, size) == 0 &&
+	     gsa_secret_copy(&sa->key, plain.data + size, plain.length - size);
 	gsa_secret_clear(&plain);
 	return ok;
 }

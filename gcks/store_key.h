@@ -22,6 +22,9 @@ bool gcks_store_key_read(const char *path, struct gsa_secret *key, char *error, 
 /* Make a new key file, durably; never replaces one.  False with `error`. */
 bool gcks_store_key_create(const char *path, char *error, size_t error_size);
 
+/* The folder's entries are on the disk. */
+bool gcks_store_sync_folder_of(const char *path);
+
 /* Wrap the SA's key with what it is for; `out` takes GSA_WRAP_CIPHER_MAX octets. */
 bool gcks_store_key_wrap(const struct gsa_secret *key, const struct gcks_sa *sa, uint8_t *out,
 			 size_t *length);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "gcks/store_row.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,9 @@
 /*
  * Addresses are 0, 4 or 16 octets; ca is the subjects of the CAs, each ended by a NUL.  An IKE_SA's
  * id and staleness mean something in one run of charon only, so they are not here.
+ *
+ * Of version 2: sender_ids are 4 octets each, spis 5 (SPI, Sender-ID bits), in network order.  made_at is
+ * monotonic milliseconds of the boot, created_at the time of day for another boot.
  */
 const char gcks_store_tables[] =
 	"CREATE TABLE registration ("
@@ -31,16 +35,43 @@ const char gcks_store_tables[] =
 	" selector_source_length, selector_destination, selector_destination_length,"
 	" priority, reqid, group_name)) STRICT, WITHOUT ROWID;";
 
+/* Who was registered held the only SA that there was.  Its lifetime was not limited. */
+const char gcks_store_to_version_2[] =
+	"ALTER TABLE registration ADD COLUMN delivered INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE registration ADD COLUMN missed INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE registration ADD COLUMN sender_ids BLOB NOT NULL DEFAULT x'';"
+	"ALTER TABLE sa ADD COLUMN sender_id_bits INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE sa ADD COLUMN lifetime INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE sa ADD COLUMN activation_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE sa ADD COLUMN made_at INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE sa ADD COLUMN boot TEXT NOT NULL DEFAULT '';"
+	"CREATE UNIQUE INDEX sa_generation ON sa (group_id, generation);"
+	"CREATE TABLE numbers ("
+	" group_id INTEGER NOT NULL PRIMARY KEY, group_name TEXT NOT NULL,"
+	" generation INTEGER NOT NULL, sender_id_reserved INTEGER NOT NULL,"
+	" spis BLOB NOT NULL) STRICT;"
+	"INSERT INTO numbers SELECT group_id, group_name, max(generation), 0, x''"
+	" FROM sa GROUP BY group_id;"
+	"UPDATE registration SET delivered = coalesce((SELECT max(generation) FROM sa"
+	" WHERE sa.group_id = registration.group_id), 0);"
+	"CREATE TABLE anchored (store BLOB NOT NULL, serial INTEGER NOT NULL) STRICT;";
+
 const char *const gcks_store_statements[GCKS_STORE_CHANGE_KINDS] = {
 	[GCKS_PUT_REGISTRATION] = "INSERT OR REPLACE INTO registration"
-				  " (group_id, identity, address, credential, ca, registered_at)"
-				  " VALUES (?, ?, ?, ?, ?, ?)",
+				  " (group_id, identity, address, credential, ca, registered_at,"
+				  " delivered, missed, sender_ids)"
+				  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[GCKS_REMOVE_REGISTRATION] = "DELETE FROM registration WHERE group_id = ? AND identity = ?",
+	[GCKS_PUT_DELIVERED] = "UPDATE registration SET delivered = ?, missed = ?"
+			       " WHERE group_id = ? AND identity = ?",
 	[GCKS_PUT_SA] =
 		"INSERT OR REPLACE INTO sa (spi, group_id, group_name, generation, encryption,"
-		" encryption_key_bits, integrity, sequence_numbers, created_at, wrapped_key)"
-		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		" encryption_key_bits, integrity, sequence_numbers, created_at, wrapped_key,"
+		" sender_id_bits, lifetime, activation_ms, made_at, boot)"
+		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[GCKS_REMOVE_SA] = "DELETE FROM sa WHERE spi = ?",
+	[GCKS_PUT_NUMBERS] = "INSERT OR REPLACE INTO numbers VALUES (?, ?, ?, ?, ?)",
+	[GCKS_REMOVE_NUMBERS] = "DELETE FROM numbers WHERE group_id = ?",
 	[GCKS_PUT_KERNEL_ID] =
 		"INSERT OR REPLACE INTO kernel_id VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[GCKS_REMOVE_KERNEL_ID] =
@@ -122,13 +153,46 @@ static void put_kernel_id(struct binder *binder, const struct gcks_kernel_id *id
 	put_text(binder, id->group);
 }
 
+static void put_be32(uint8_t *out, uint32_t value)
+{
+	value = htonl(value);
+	memcpy(out, &value, sizeof(value));
+}
+
+static void put_sender_ids(struct binder *binder, const struct gcks_registration *registration)
+{
+	uint8_t octets[4 * GCKS_SENDER_IDS_KEPT];
+	size_t count = registration->sender_id_count;
+
+	if (count > GCKS_SENDER_IDS_KEPT)
+		count = GCKS_SENDER_IDS_KEPT;
+	for (size_t i = 0; i < count; i++)
+		put_be32(octets + 4 * i, registration->sender_ids[i]);
+	put_octets(binder, octets, 4 * count);
+}
+
+static void put_numbers(struct binder *binder, const struct gcks_sa_numbers *numbers)
+{
+	uint8_t octets[5 * GCKS_SPIS_KEPT];
+
+	for (size_t i = 0; i < numbers->spi_count; i++) {
+		put_be32(octets + 5 * i, numbers->spis[i].spi);
+		octets[5 * i + 4] = numbers->spis[i].sender_id_bits;
+	}
+	put_number(binder, numbers->group);
+	put_text(binder, numbers->group_name);
+	put_number(binder, numbers->generation);
+	put_number(binder, numbers->sender_id_reserved);
+	put_octets(binder, octets, 5 * numbers->spi_count);
+}
+
 static const char *put_sa(struct binder *binder, const struct gcks_sa *sa,
-			  const struct gsa_secret *key)
+			  const struct gcks_store_context *context)
 {
 	uint8_t wrapped[GSA_WRAP_CIPHER_MAX];
 	size_t length;
 
-	if (!gcks_store_key_wrap(key, sa, wrapped, &length))
+	if (!gcks_store_key_wrap(&context->key, sa, wrapped, &length))
 		return "the SA's key cannot be wrapped";
 	put_number(binder, sa->spi);
 	put_number(binder, sa->group);
@@ -140,11 +204,16 @@ static const char *put_sa(struct binder *binder, const struct gcks_sa *sa,
 	put_number(binder, sa->sequence_numbers);
 	put_number(binder, sa->created_at);
 	put_octets(binder, wrapped, length);
+	put_number(binder, sa->sender_id_bits);
+	put_number(binder, sa->lifetime_s);
+	put_number(binder, sa->activates_at - sa->made_at);
+	put_number(binder, sa->made_at);
+	put_text(binder, context->clock.boot);
 	return NULL;
 }
 
 bool gcks_store_bind(sqlite3_stmt *statement, const struct gcks_change *change,
-		     const struct gsa_secret *key, const char **reason)
+		     const struct gcks_store_context *context, const char **reason)
 {
 	struct binder binder = { .statement = statement };
 
@@ -157,16 +226,31 @@ bool gcks_store_bind(sqlite3_stmt *statement, const struct gcks_change *change,
 		put_number(&binder, change->registration->credential);
 		put_ca(&binder, change->registration);
 		put_number(&binder, change->registration->registered_at);
+		put_number(&binder, change->registration->delivered);
+		put_number(&binder, change->registration->missed);
+		put_sender_ids(&binder, change->registration);
+		break;
+	case GCKS_PUT_DELIVERED:
+		put_number(&binder, change->registration->delivered);
+		put_number(&binder, change->registration->missed);
+		put_number(&binder, change->registration->group);
+		put_text(&binder, change->registration->identity);
 		break;
 	case GCKS_REMOVE_REGISTRATION:
 		put_number(&binder, change->registration->group);
 		put_text(&binder, change->registration->identity);
 		break;
 	case GCKS_PUT_SA:
-		*reason = put_sa(&binder, change->sa, key);
+		*reason = put_sa(&binder, change->sa, context);
 		break;
 	case GCKS_REMOVE_SA:
 		put_number(&binder, change->sa->spi);
+		break;
+	case GCKS_PUT_NUMBERS:
+		put_numbers(&binder, change->numbers);
+		break;
+	case GCKS_REMOVE_NUMBERS:
+		put_number(&binder, change->numbers->group);
 		break;
 	case GCKS_PUT_KERNEL_ID:
 	case GCKS_REMOVE_KERNEL_ID:
@@ -177,189 +261,3 @@ bool gcks_store_bind(sqlite3_stmt *statement, const struct gcks_change *change,
 		*reason = "out of memory";
 	return !*reason;
 }
-
-/* ---- reading ---- */
-
-/* Takes a row's columns in their order; a value that cannot be is remembered. */
-struct cursor {
-	sqlite3_stmt *row;
-	int column;
-	const char *fault;
-};
-
-static int64_t get_number(struct cursor *cursor, int64_t min, int64_t max)
-{
-	int64_t value = sqlite3_column_int64(cursor->row, cursor->column);
-
-	if (sqlite3_column_type(cursor->row, cursor->column++) != SQLITE_INTEGER || value < min ||
-	    value > max) {
-		cursor->fault = "a number is missing or out of its range";
-		return min;
-	}
-	return value;
-}
-
-static const char *get_text(struct cursor *cursor)
-{
-	const char *text = (const char *)sqlite3_column_text(cursor->row, cursor->column);
-	int length = sqlite3_column_bytes(cursor->row, cursor->column++);
-
-	if (!text || strlen(text) != (size_t)length) {
-		cursor->fault = "a name is missing or has a NUL in it";
-		return "";
-	}
-	return text;
-}
-
-static void get_group_name(struct cursor *cursor, char *name, size_t size)
-{
-	const char *text = get_text(cursor);
-
-	if (strlen(text) < size)
-		strcpy(name, text);
-	else
-		cursor->fault = "the group's name is too long";
-}
-
-static struct gcks_address get_address(struct cursor *cursor)
-{
-	const void *octets = sqlite3_column_blob(cursor->row, cursor->column);
-	int length = sqlite3_column_bytes(cursor->row, cursor->column++);
-	struct gcks_address address = { 0 };
-
-	if (length != 0 && length != 4 && length != 16) {
-		cursor->fault = "an address has neither 4 nor 16 octets";
-		return address;
-	}
-	address.length = (uint8_t)length;
-	if (length)
-		memcpy(address.octets, octets, length);
-	return address;
-}
-
-static struct gcks_prefix get_prefix(struct cursor *cursor)
-{
-	struct gcks_prefix prefix = { .address = get_address(cursor) };
-
-	prefix.length = (uint8_t)get_number(cursor, 0, prefix.address.length * 8);
-	return prefix;
-}
-
-/* The subjects stay in the row; *ca is the caller's to free. */
-static size_t get_ca(struct cursor *cursor, char ***ca)
-{
-	const char *octets = sqlite3_column_blob(cursor->row, cursor->column);
-	size_t length = (size_t)sqlite3_column_bytes(cursor->row, cursor->column++), count = 0;
-
-	*ca = NULL;
-	if (!length)
-		return 0;
-	if (!octets || octets[length - 1]) {
-		cursor->fault = "the last CA has no end";
-		return 0;
-	}
-	for (size_t i = 0; i < length; i++)
-		count += !octets[i];
-	*ca = calloc(count, sizeof(**ca));
-	if (!*ca) {
-		cursor->fault = "out of memory";
-		return 0;
-	}
-	for (size_t i = 0; i < count; i++) {
-		(*ca)[i] = (char *)octets;
-		octets += strlen(octets) + 1;
-	}
-	return count;
-}
-
-static const char *read_registration(sqlite3_stmt *row, const struct gsa_secret *key, void *into)
-{
-	struct cursor cursor = { .row = row };
-	struct gcks_registration values = { 0 }, *entry;
-
-	values.group = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
-	values.identity = (char *)get_text(&cursor); /* borrowed */
-	values.address = get_address(&cursor);
-	values.credential = (Gsa__Credential)get_number(&cursor, 0, INT32_MAX);
-	values.ca_count = get_ca(&cursor, &values.ca);
-	values.registered_at = (time_t)get_number(&cursor, 0, INT64_MAX);
-	if (!cursor.fault) {
-		entry = gcks_registration_new(&values);
-		if (entry)
-			gcks_registration_insert(into, entry);
-		else
-			cursor.fault = "out of memory";
-	}
-	free(values.ca);
-	return cursor.fault;
-}
-
-static const char *read_sa(sqlite3_stmt *row, const struct gsa_secret *key, void *into)
-{
-	struct cursor cursor = { .row = row };
-	struct gcks_sa *sa = calloc(1, sizeof(*sa));
-
-	if (!sa)
-		return "out of memory";
-	sa->spi = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
-	sa->group = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
-	get_group_name(&cursor, sa->group_name, sizeof(sa->group_name));
-	sa->generation = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
-	sa->encryption = (uint16_t)get_number(&cursor, 0, UINT16_MAX);
-	sa->encryption_key_bits = (uint16_t)get_number(&cursor, 0, UINT16_MAX);
-	sa->integrity = (uint16_t)get_number(&cursor, 0, UINT16_MAX);
-	sa->sequence_numbers = (uint16_t)get_number(&cursor, 0, UINT16_MAX);
-	sa->created_at = (time_t)get_number(&cursor, 0, INT64_MAX);
-	if (!cursor.fault &&
-	    !gcks_store_key_unwrap(key, sa, sqlite3_column_blob(row, cursor.column),
-				   sqlite3_column_bytes(row, cursor.column)))
-		cursor.fault = "the SA's key cannot be unwrapped: key or row were changed";
-	if (cursor.fault)
-		gcks_sa_free(sa);
-	else
-		gcks_sa_insert(into, sa);
-	return cursor.fault;
-}
-
-static const char *read_kernel_id(sqlite3_stmt *row, const struct gsa_secret *key, void *into)
-{
-	struct cursor cursor = { .row = row };
-	struct gcks_kernel_id id = { 0 };
-
-	id.kind = (enum gcks_kernel_kind)get_number(&cursor, GCKS_KERNEL_SA, GCKS_KERNEL_POLICY);
-	id.spi = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
-	id.source = get_address(&cursor);
-	id.destination = get_address(&cursor);
-	id.direction = (uint8_t)get_number(&cursor, 0, UINT8_MAX);
-	id.action = (uint8_t)get_number(&cursor, 0, UINT8_MAX);
-	id.selector_source = get_prefix(&cursor);
-	id.selector_destination = get_prefix(&cursor);
-	id.priority = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
-	id.reqid = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
-	get_group_name(&cursor, id.group, sizeof(id.group));
-	if (cursor.fault)
-		return cursor.fault;
-	return gcks_kernel_ids_add(into, &id) ? NULL : "out of memory";
-}
-
-const struct gcks_store_reader gcks_store_registrations = {
-	.table = "registration",
-	.query = "SELECT group_id, identity, address, credential, ca, registered_at"
-		 " FROM registration",
-	.read = read_registration,
-};
-
-/* Oldest first: insertion puts newer generations before older ones. */
-const struct gcks_store_reader gcks_store_sas = {
-	.table = "sa",
-	.query = "SELECT spi, group_id, group_name, generation, encryption, encryption_key_bits,"
-		 " integrity, sequence_numbers, created_at, wrapped_key FROM sa"
-		 " ORDER BY group_id, generation",
-	.read = read_sa,
-};
-
-const struct gcks_store_reader gcks_store_kernel_ids = {
-	.table = "kernel_id",
-	.query = "SELECT * FROM kernel_id",
-	.read = read_kernel_id,
-};

@@ -1,33 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Rows of the store: the tables of the database, and what is written to and read from them.  Inside
- * the store only.
+ * Rows of the store: the tables of the database, what is written to them (store_row.c) and read
+ * from them (store_read.c).  Inside the store only.
  */
 #ifndef GCKS_STORE_ROW_H
 #define GCKS_STORE_ROW_H
 
 #include <sqlite3.h>
 
+#include "gcks/clock.h"
 #include "gcks/store.h"
 
 #define GCKS_STORE_CHANGE_KINDS (GCKS_REMOVE_KERNEL_ID + 1)
 
-/* Statements that make the tables (version 1). */
-extern const char gcks_store_tables[];
+/* What rows are written and read with. */
+struct gcks_store_context {
+	struct gsa_secret key;
+	struct gcks_clock clock; /* when the store was opened */
+};
+
+/* Statements that make the tables of version 1, and what makes them version 2. */
+extern const char gcks_store_tables[], gcks_store_to_version_2[];
 /* What each kind of change does; its parameters are filled by gcks_store_bind(). */
 extern const char *const gcks_store_statements[GCKS_STORE_CHANGE_KINDS];
 
 /* False with *reason (static): the entry cannot be stored, or memory is short. */
 bool gcks_store_bind(sqlite3_stmt *statement, const struct gcks_change *change,
-		     const struct gsa_secret *key, const char **reason);
+		     const struct gcks_store_context *context, const char **reason);
 
 /* One table of the database, read row by row into the caller's table. */
 struct gcks_store_reader {
 	const char *table, *query;
 	/* Takes a row.  NULL, or what is wrong with it (static). */
-	const char *(*read)(sqlite3_stmt *row, const struct gsa_secret *key, void *into);
+	const char *(*read)(sqlite3_stmt *row, const struct gcks_store_context *context, void *into);
 };
-extern const struct gcks_store_reader gcks_store_registrations, gcks_store_sas,
-	gcks_store_kernel_ids;
+extern const struct gcks_store_reader gcks_store_registrations, gcks_store_numbers,
+	gcks_store_sas, gcks_store_kernel_ids;
 
 #endif

@@ -417,7 +417,7 @@ END_TEST
 static const struct {
 	const char *statements, *reason;
 } foreign[] = {
-	{ "PRAGMA user_version = 2", "is newer than this gcksd" },
+	{ "PRAGMA user_version = 3", "is newer than this gcksd" },
 	{ "PRAGMA user_version = 0", "version 0 is unknown" },
 	{ "PRAGMA application_id = 1", "another program" },
 	{ "DELETE FROM key_check", "key_check" },
