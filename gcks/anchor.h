@@ -5,8 +5,8 @@
  * The store counts a serial number up with each new SA and each block of Sender-IDs.  The anchor is
  * raised to it before anything of that is published.  A store whose serial is below its anchor's,
  * or whose anchor is missing or another store's, does not know what was given to members since: no
- * SA or Sender-ID of it may be used again.  Who restores a store from a backup leaves the anchor as it
- * is, or out.
+ * SA or Sender-ID of it may be used again.  Who restores a store from a backup leaves the anchor as
+ * it is, or out.
  *
  * 32 octets: "gsa-anch", identifier of the store (16), serial (8, network order).  It is written
  * in place: less than a sector, so it is there as a whole, and a full disk does not stop it.

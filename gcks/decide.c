@@ -97,9 +97,8 @@ static bool make_changes(struct gcks_decision *decision, bool numbers_changed)
 	if (!decision->changes)
 		return false;
 	for (size_t i = 0; i < decision->ended_count; i++)
-		add_change(decision,
-			   (struct gcks_change){ .kind = GCKS_REMOVE_REGISTRATION,
-						 .registration = decision->ended[i] });
+		add_change(decision, (struct gcks_change){ .kind = GCKS_REMOVE_REGISTRATION,
+							   .registration = decision->ended[i] });
 	for (size_t i = 0; i < decision->ended_sa_count; i++)
 		add_change(decision, (struct gcks_change){ .kind = GCKS_REMOVE_SA,
 							   .sa = decision->ended_sas[i] });
@@ -159,7 +158,7 @@ static size_t wanted_sender_ids(const Gsa__RegistrationRequest *request)
 	if (request->sender_ids <= 1)
 		return 1;
 	return request->sender_ids < GCKS_SENDER_IDS_PER_REQUEST ? request->sender_ids
-								  : GCKS_SENDER_IDS_PER_REQUEST;
+								 : GCKS_SENDER_IDS_PER_REQUEST;
 }
 
 /* True: a block was reserved. */
@@ -203,8 +202,8 @@ static bool suits(struct gcks_decision *decision, const Gsa__RegistrationRequest
 	if (!request->sag.len ||
 	    gsa_sag_accepts(request->sag.data, request->sag.len, &policy, &reason))
 		return true;
-	refuse(decision, GSA_NOTIFY_NO_PROPOSAL_CHOSEN, "group %s: the member cannot use its SA: %s",
-	       decision->policy->name, reason);
+	refuse(decision, GSA_NOTIFY_NO_PROPOSAL_CHOSEN,
+	       "group %s: the member cannot use its SA: %s", decision->policy->name, reason);
 	return false;
 }
 
@@ -229,7 +228,8 @@ static bool make_entry(struct gcks_decision *decision, const Gsa__RegistrationRe
 		.sender_ids = ids,
 	};
 
-	/* it may go on with one that its kernel states have (RFC 9838 §2.5.1 step 4 is about new ones) */
+	/* it may go on with one that its kernel states have (RFC 9838 §2.5.1 step 4 is about new
+	 * ones) */
 	if (old && !decision->anew)
 		for (size_t i = 0; i < old->sender_id_count; i++)
 			ids[values.sender_id_count++] = old->sender_ids[i];
@@ -277,10 +277,11 @@ static void grant(const struct gcks_tables *tables, const Gsa__RegistrationReque
 	make = !newest || anew || now >= gcks_sa_expires_at(newest) ||
 	       (policy->rekey_on_join && !old && others && now >= newest->activates_at);
 	if (anew) {
-		if (!end_registrations(tables, decision, policy->identifier, are_others,
-				       request->peer->identity,
-				       "the group begins anew: Sender-IDs are used up or policy has "
-				       "changed") ||
+		if (!end_registrations(
+			    tables, decision, policy->identifier, are_others,
+			    request->peer->identity,
+			    "the group begins anew: Sender-IDs are used up or policy has "
+			    "changed") ||
 		    !end_sas(decision, group)) {
 			fault(decision);
 			return;
@@ -295,8 +296,8 @@ static void grant(const struct gcks_tables *tables, const Gsa__RegistrationReque
 	newest = decision->sa ? decision->sa : group->newest;
 	decision->first_generation =
 		anew ? newest->generation : first_generation(policy, old, newest->generation);
-	for (sa = newest; sa; sa = sa == decision->sa ? (anew ? NULL : group->newest)
-						      : gcks_sa_older(sa))
+	for (sa = newest; sa;
+	     sa = sa == decision->sa ? (anew ? NULL : group->newest) : gcks_sa_older(sa))
 		if (sa->generation >= decision->first_generation && !suits(decision, request, sa))
 			return;
 	if (decision->sender_id_count)
@@ -322,9 +323,9 @@ void gcks_decide_registration(const struct gcks_tables *tables,
 		refuse(decision, GSA_NOTIFY_REGISTRATION_FAILED, "charon did not say who it is");
 		return;
 	}
-	decision->verdict = gcks_policy_decide(tables->policy, (const char *)request->group_id.data,
-					       request->group_id.len, request->group_id_type, peer,
-					       &policy);
+	decision->verdict =
+		gcks_policy_decide(tables->policy, (const char *)request->group_id.data,
+				   request->group_id.len, request->group_id_type, peer, &policy);
 	if (decision->verdict.notify)
 		return;
 	if (!gcks_address_from(&address, peer->address.data, peer->address.len)) {
@@ -372,9 +373,11 @@ bool gcks_decide_rekey(const struct gcks_tables *tables, struct gcks_sa_group *g
 	look_at_group(decision, group);
 	decision->policy = gcks_policy_find_identifier(tables->policy, group->numbers.group);
 	ok = end_registrations(tables, decision, group->numbers.group, has_missed_too_many,
-			       decision->policy, "it did not acknowledge as many rekeys as "
-						 "rekey missed-maximum allows");
-	/* without members nobody has to be told: the next one gets a new SA, and nobody knows that */
+			       decision->policy,
+			       "it did not acknowledge as many rekeys as "
+			       "rekey missed-maximum allows");
+	/* without members nobody has to be told: the next one gets a new SA, and nobody knows that
+	 */
 	if (ok && decision->ended_count ==
 			  gcks_registration_count(tables->registrations, group->numbers.group)) {
 		ok = end_sas(decision, group);

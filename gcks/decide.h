@@ -3,17 +3,18 @@
  * Decisions of the key server, apart from carrying them out.  Pure but for randomness: a decision
  * changes no table.
  *
- *   gcks_decide_...()        tables + event --> decision: verdict, changes to store, what becomes new
- *   gcks_store_commit()      decision.changes, by the caller
- *   gcks_decision_apply()    tables <-- decision; needs no memory, cannot fail
- *   or gcks_decision_discard()   refused, or the store has failed: as if nothing had been asked
+ *   gcks_decide_...()        tables + event --> decision: verdict, changes to store, what becomes
+ * new gcks_store_commit()      decision.changes, by the caller gcks_decision_apply()    tables <--
+ * decision; needs no memory, cannot fail or gcks_decision_discard()   refused, or the store has
+ * failed: as if nothing had been asked
  *
  * Between the first and the last of them nothing else may change the tables.
  *
  * Sender-IDs (RFC 9838 §2.5.1) count up from 0 for as long as the group has SAs that know them,
  * fresh ones for every registration.  They are reserved in blocks, so that an older copy of the
- * store cannot give one again (anchor.h).  When they run out, or mean something else by a new policy,
- * the group begins anew: no SA, no registration, the counter at 0; everybody registers again.
+ * store cannot give one again (anchor.h).  When they run out, or mean something else by a new
+ * policy, the group begins anew: no SA, no registration, the counter at 0; everybody registers
+ * again.
  */
 #ifndef GCKS_DECIDE_H
 #define GCKS_DECIDE_H
@@ -26,13 +27,14 @@
 struct gcks_decision {
 	/* a registration only; `notify` 0: granted */
 	struct gcks_verdict verdict;
-	bool fault;	  /* no memory or randomness: an error of ours */
-	bool again;	  /* it was registered before */
+	bool fault;	     /* no memory or randomness: an error of ours */
+	bool again;	     /* it was registered before */
 	uint32_t old_ike_sa; /* of its earlier registration; 0: none */
 	struct gcks_address old_address;
 	const struct gcks_group *policy;
 	struct gcks_registration *entry; /* NULL: no registration */
-	/* what it is given: SAs of this generation and newer ones, and the last of entry's Sender-IDs */
+	/* what it is given: SAs of this generation and newer ones, and the last of entry's
+	 * Sender-IDs */
 	uint32_t first_generation;
 	size_t sender_id_count;
 
@@ -57,8 +59,8 @@ struct gcks_decision {
 };
 
 /*
- * A request for registration: may it join, and what does it get?  Everything but whether the configuration
- * has been read is looked at.  A verdict in any case; `wall` is the time of day.
+ * A request for registration: may it join, and what does it get?  Everything but whether the
+ * configuration has been read is looked at.  A verdict in any case; `wall` is the time of day.
  */
 void gcks_decide_registration(const struct gcks_tables *tables,
 			      const Gsa__RegistrationRequest *request, int64_t now, time_t wall,

@@ -62,8 +62,8 @@ static struct gcks_registration **identity_chain(const struct gcks_registrations
 						 uint32_t group, const char *identity)
 {
 	uint64_t hash = hash_octets(hash_seed(), &group, sizeof(group));
-	struct gcks_registration *const *chains = table->buckets ? table->identities
-								 : table->few_identities;
+	struct gcks_registration *const *chains =
+		table->buckets ? table->identities : table->few_identities;
 
 	hash = hash_octets(hash, identity, strlen(identity));
 	return (struct gcks_registration **)&chains[bucket_of(hash, buckets_of(table))];
@@ -72,8 +72,8 @@ static struct gcks_registration **identity_chain(const struct gcks_registrations
 static struct gcks_registration **ike_sa_chain(const struct gcks_registrations *table,
 					       uint32_t ike_sa)
 {
-	struct gcks_registration *const *chains = table->buckets ? table->ike_sas
-								 : table->few_ike_sas;
+	struct gcks_registration *const *chains =
+		table->buckets ? table->ike_sas : table->few_ike_sas;
 
 	/* charon counts them up */
 	return (struct gcks_registration **)&chains[bucket_of(ike_sa, buckets_of(table))];
@@ -111,8 +111,8 @@ static void grow(struct gcks_registrations *table)
 	table->ike_sas = ike_sas;
 	table->buckets = buckets;
 	for (struct gcks_registration *entry = table->head; entry; entry = entry->next) {
-		struct gcks_registration **chain = identity_chain(table, entry->group,
-								  entry->identity);
+		struct gcks_registration **chain =
+			identity_chain(table, entry->group, entry->identity);
 
 		LINK_ADD(chain, entry, by_identity);
 		if (!entry->ike_sa)
@@ -325,8 +325,8 @@ struct gcks_registration *gcks_registration_find(const struct gcks_registrations
 
 void gcks_registration_insert(struct gcks_registrations *table, struct gcks_registration *entry)
 {
-	struct gcks_registration *old = gcks_registration_find(table, entry->group,
-							       entry->identity);
+	struct gcks_registration *old =
+		gcks_registration_find(table, entry->group, entry->identity);
 	struct gcks_registration **chain;
 
 	entry->of = find_group(table, entry->group);
@@ -403,8 +403,8 @@ struct gcks_registration *gcks_registration_over_next(const struct gcks_registra
 	return next_over(entry->by_ike_sa.next, entry->ike_sa);
 }
 
-void gcks_registration_set_ike_sa(struct gcks_registrations *table,
-				  struct gcks_registration *entry, uint32_t ike_sa)
+void gcks_registration_set_ike_sa(struct gcks_registrations *table, struct gcks_registration *entry,
+				  uint32_t ike_sa)
 {
 	LINK_REMOVE(entry, by_ike_sa);
 	entry->ike_sa = ike_sa;

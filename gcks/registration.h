@@ -40,7 +40,7 @@ struct gcks_registration_link {
 
 struct gcks_registration {
 	struct gcks_registration *next, *previous; /* of the whole table, newest first */
-	uint32_t group; /* identifier */
+	uint32_t group;				   /* identifier */
 	char *identity;
 	struct gcks_address address; /* remote address of the IKE_SA */
 	uint32_t ike_sa;	     /* charon's unique id; 0: not known in this run of charon */
@@ -52,10 +52,10 @@ struct gcks_registration {
 	int64_t stale_until;  /* monotonic seconds */
 
 	/* what it holds */
-	uint32_t delivered; /* generation of the newest SA that it is known to hold */
+	uint32_t delivered;	   /* generation of the newest SA that it is known to hold */
 	uint32_t stored_delivered; /* the same, as the store knows it */
 	enum gcks_delivery delivery;
-	uint32_t missed; /* rekeys in a row that it did not acknowledge */
+	uint32_t missed;      /* rekeys in a row that it did not acknowledge */
 	uint32_t *sender_ids; /* given since the counter began, oldest first */
 	size_t sender_id_count;
 
@@ -145,8 +145,8 @@ struct gcks_registration *gcks_registration_over(const struct gcks_registrations
 						 uint32_t ike_sa);
 struct gcks_registration *gcks_registration_over_next(const struct gcks_registration *entry);
 /* 0: charon does not hold it (any more). */
-void gcks_registration_set_ike_sa(struct gcks_registrations *table,
-				  struct gcks_registration *entry, uint32_t ike_sa);
+void gcks_registration_set_ike_sa(struct gcks_registrations *table, struct gcks_registration *entry,
+				  uint32_t ike_sa);
 /* Live again with `until` 0. */
 void gcks_registration_set_stale(struct gcks_registration *entry, int64_t until);
 void gcks_registration_rekeyed(struct gcks_registrations *table, uint32_t old_ike_sa,

@@ -53,8 +53,7 @@ bool gcks_rekey_trigger(struct gcks_sa_group *group, enum gcks_trigger trigger, 
 void gcks_rekey_left(const struct gcks_tables *tables, const struct gcks_registration *entry,
 		     int64_t now)
 {
-	const struct gcks_group *policy =
-		gcks_policy_find_identifier(tables->policy, entry->group);
+	const struct gcks_group *policy = gcks_policy_find_identifier(tables->policy, entry->group);
 	struct gcks_sa_group *group = gcks_sa_group_find(tables->sas, entry->group);
 
 	if (!policy || !policy->rekey_on_leave || !group)
@@ -300,7 +299,8 @@ size_t gcks_rekey_resume(const struct gcks_tables *tables, struct gcks_sa_group 
 	for (int delivery = 0; delivery < GCKS_DELIVERIES; delivery++)
 		wait_all(tables, group, delivery);
 	waiting = count_of(tables, group, GCKS_DELIVERY_WAITING);
-	/* old SAs whose end is not set: an earlier gcksd was in the middle of a push, or after one */
+	/* old SAs whose end is not set: an earlier gcksd was in the middle of a push, or after one
+	 */
 	for (const struct gcks_sa *sa = gcks_sa_older(group->newest); sa; sa = gcks_sa_older(sa))
 		unsettled |= sa->retires_at == GCKS_NEVER;
 	if (!waiting && !unsettled && !group->rekey.pushing)

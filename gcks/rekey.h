@@ -12,8 +12,8 @@
  *                TOLD: each member has answered, or not in time
  *
  * A trigger while PUSHING or SETTLING makes one following rekey: after the push, and when no more
- * than GCKS_SA_LIVE SAs come of it.  Members that could not be told are UNANSWERED, and told again with the
- * next rekey or when charon holds them again (gcks_rekey_resume()).
+ * than GCKS_SA_LIVE SAs come of it.  Members that could not be told are UNANSWERED, and told again
+ * with the next rekey or when charon holds them again (gcks_rekey_resume()).
  *
  * All members send with a new SA from one moment on, whenever they were told of it: `activates_at`
  * is set when the SA is made, and each message says what is left until then.  So a push may take as
@@ -50,7 +50,8 @@ void gcks_rekey_left(const struct gcks_tables *tables, const struct gcks_registr
 enum gcks_rekey_step {
 	GCKS_REKEY_NOTHING,
 	GCKS_REKEY_END_SA, /* `sa` is over: remove it from store and table */
-	GCKS_REKEY_MAKE,   /* gcks_decide_rekey(), store, gcks_decision_apply(); or gcks_rekey_failed() */
+	GCKS_REKEY_MAKE,   /* gcks_decide_rekey(), store, gcks_decision_apply(); or
+			      gcks_rekey_failed() */
 	GCKS_REKEY_PUSH,   /* tell `entry`, then gcks_rekey_pushed() */
 	GCKS_REKEY_TOLD,   /* everybody was told: store the deliveries that differ */
 };

@@ -30,7 +30,7 @@ struct gcks_rekey {
 	bool pushing;
 	unsigned int reasons;
 	int64_t begun_at, told_at; /* told_at: every member was told and has answered or not */
-	int64_t logged_at; /* for the caller's log of progress */
+	int64_t logged_at;	   /* for the caller's log of progress */
 	size_t total, acknowledged, unanswered;
 };
 

@@ -5,15 +5,17 @@
 
 #include "gcks/sa_table.h"
 
-/* Borrows the keys of the table: only until it changes.  Not to be copied, it points into itself. */
+/* Borrows the keys of the table: only until it changes.  Not to be copied, it points into itself.
+ */
 struct gcks_sa_message {
 	Gsa__GroupSa group_sa;
 	Gsa__DataSa data_sa[GSA_DATA_SA_MAX], *list[GSA_DATA_SA_MAX];
 };
 
 /*
- * The SAs of `first_generation` and newer ones that have not expired, oldest first, with what is left
- * of lifetime and activation delay.  Sender-IDs are for the caller to add.  False: there is none.
+ * The SAs of `first_generation` and newer ones that have not expired, oldest first, with what is
+ * left of lifetime and activation delay.  Sender-IDs are for the caller to add.  False: there is
+ * none.
  */
 bool gcks_sa_message_fill(struct gcks_sa_message *message, const struct gcks_sa_group *group,
 			  const struct gcks_group *policy, uint32_t first_generation, int64_t now);

@@ -17,17 +17,18 @@
 
 struct gcks_sa {
 	struct gcks_sa *next; /* of the whole table: a group's follow each other, newest first */
-	uint32_t group; /* identifier */
-	char group_name[GSA_GROUP_NAME_MAX + 1]; /* whose it was made: identifiers are given again */
+	uint32_t group;	      /* identifier */
+	char group_name[GSA_GROUP_NAME_MAX +
+			1]; /* whose it was made: identifiers are given again */
 	uint32_t generation;
 	/* Host order, > 255.  Pairwise: the low sender_id_bits are zero, and no other SA has one of
 	 * the SPIs that they count out. */
 	uint32_t spi;
 	uint16_t encryption, encryption_key_bits, integrity, sequence_numbers;
 	uint8_t sender_id_bits; /* pairwise; 0: sharing `group` */
-	struct gsa_secret key; /* encryption key, then integrity key; pairwise: the TEK */
-	uint32_t lifetime_s;   /* hard; 0: not limited (made before there were lifetimes) */
-	time_t created_at;     /* wall clock, for show, and for who was away over a reboot */
+	struct gsa_secret key;	/* encryption key, then integrity key; pairwise: the TEK */
+	uint32_t lifetime_s;	/* hard; 0: not limited (made before there were lifetimes) */
+	time_t created_at;	/* wall clock, for show, and for who was away over a reboot */
 	int64_t made_at;
 	int64_t activates_at; /* from when on members send with it */
 	int64_t retires_at;   /* leaves the table; GCKS_NEVER: not known yet */
@@ -82,7 +83,8 @@ struct gcks_sa *gcks_sa_older(const struct gcks_sa *sa);
  * first, then insert).  `now` is wall clock; `made_at` and `activates_at` are the caller's to set.
  * NULL: no memory or randomness, or no SPI is left.
  */
-struct gcks_sa *gcks_sa_new(struct gcks_sa_table *table, const struct gcks_group *group, time_t now);
+struct gcks_sa *gcks_sa_new(struct gcks_sa_table *table, const struct gcks_group *group,
+			    time_t now);
 /* Adopts one that gcks_sa_new() has made, or whose group gcks_sa_group_get() has. */
 void gcks_sa_insert(struct gcks_sa_table *table, struct gcks_sa *sa);
 void gcks_sa_remove(struct gcks_sa_table *table, struct gcks_sa *sa);

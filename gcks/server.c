@@ -162,8 +162,8 @@ static void add_ending(struct endings *endings, struct gcks_registration *entry,
 {
 	if (endings->count == endings->size) {
 		endings->size = endings->size ? 2 * endings->size : 8;
-		endings->all = XREALLOC(MTYPE_TMP, endings->all,
-					endings->size * sizeof(*endings->all));
+		endings->all =
+			XREALLOC(MTYPE_TMP, endings->all, endings->size * sizeof(*endings->all));
 	}
 	endings->all[endings->count++] = (struct ending){ entry, XSTRDUP(MTYPE_TMP, reason) };
 }
@@ -226,8 +226,7 @@ unsigned int gcks_server_end_over(uint32_t ike_sa, uint32_t group, const char *r
 {
 	struct endings endings = {};
 
-	for (struct gcks_registration *entry =
-		     gcks_registration_over(&gcksd.registrations, ike_sa);
+	for (struct gcks_registration *entry = gcks_registration_over(&gcksd.registrations, ike_sa);
 	     entry; entry = gcks_registration_over_next(entry))
 		if (!group || entry->group == group)
 			add_ending(&endings, entry, reason);
@@ -329,8 +328,8 @@ static void remove_sas(uint32_t identifier)
 	changes = XCALLOC(MTYPE_TMP, (group->sa_count + 1) * sizeof(*changes));
 	for (struct gcks_sa *sa = group->newest; sa; sa = gcks_sa_older(sa))
 		changes[count++] = (struct gcks_change){ .kind = GCKS_REMOVE_SA, .sa = sa };
-	changes[count++] = (struct gcks_change){ .kind = GCKS_REMOVE_NUMBERS,
-						 .numbers = &group->numbers };
+	changes[count++] =
+		(struct gcks_change){ .kind = GCKS_REMOVE_NUMBERS, .numbers = &group->numbers };
 	gcks_server_commit_removals("group SAs and counters", changes, count);
 	XFREE(MTYPE_TMP, changes);
 	gcks_sa_remove_group(&gcksd.sas, identifier);

@@ -14,16 +14,16 @@
 #include "gcks/decide.h"
 #include "gcks/gcksd.h"
 
-extern const struct gcks_tables gcks_server_tables; /* gcksd's */
-int64_t gcks_server_now(void);			    /* monotonic milliseconds */
+extern const struct gcks_tables gcks_server_tables;	 /* gcksd's */
+int64_t gcks_server_now(void);				 /* monotonic milliseconds */
 const char *gcks_server_group_name(uint32_t identifier); /* "": not configured */
 
 /* -- server.c -- */
 
 /*
  * End every registration that `why` names a reason for (NULL: it stays): store (one commit for all
- * of them), table, bgpd, a rekey if the group's policy wants one; with `tell_charon` also the members.
- * The reason is copied.  How many.
+ * of them), table, bgpd, a rekey if the group's policy wants one; with `tell_charon` also the
+ * members. The reason is copied.  How many.
  */
 typedef const char *gcks_why_ended(const struct gcks_registration *entry, const void *argument);
 unsigned int gcks_server_end(gcks_why_ended *why, const void *argument, bool tell_charon);

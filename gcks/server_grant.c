@@ -74,8 +74,8 @@ bool gcks_server_carry_out(struct gcks_decision *decision)
 	}
 	told = XCALLOC(MTYPE_TMP, (count + 1) * sizeof(*told));
 	for (size_t i = 0; i < count; i++) {
-		told[i] = (struct told_end){ decision->ended[i]->ike_sa,
-					     decision->ended[i]->group };
+		told[i] =
+			(struct told_end){ decision->ended[i]->ike_sa, decision->ended[i]->group };
 		gcks_server_ends(decision->ended[i], reason);
 	}
 	gcks_decision_apply(&gcks_server_tables, decision, gcks_server_now());
@@ -121,10 +121,11 @@ static bool begin_anew(uint32_t identifier, const char *reason)
 			 gcks_server_group_name(identifier), identifier, ANEW_RETRY_S);
 		return false;
 	}
-	zlog_notice("GSA: group %s (%u) begins anew: %s; %zu registrations and %zu SAs end, members "
-		    "register again",
-		    gcks_server_group_name(identifier), identifier, reason, decision.ended_count,
-		    decision.ended_sa_count);
+	zlog_notice(
+		"GSA: group %s (%u) begins anew: %s; %zu registrations and %zu SAs end, members "
+		"register again",
+		gcks_server_group_name(identifier), identifier, reason, decision.ended_count,
+		decision.ended_sa_count);
 	if (gcks_server_carry_out(&decision))
 		return true;
 	zlog_err("GSA: group %s (%u): that it begins anew is not stored, tried again in %d s: %s",
@@ -176,11 +177,12 @@ static void log_registered(const struct gcks_decision *decision, bool new_sa, bo
 	if (decision->sender_id_count)
 		snprintf(sender, sizeof(sender), ", Sender-ID %u",
 			 entry->sender_ids[entry->sender_id_count - 1]);
-	zlog_info("GSA: group %s (%u): registered %s (%s), credential %s, IKE_SA %u, SPI 0x%08x%s%s",
-		  group->name, group->identifier, entry->identity,
-		  gcks_address_text(&entry->address, text),
-		  gcks_credential_name(entry->credential) ?: "unknown", entry->ike_sa, sa->spi,
-		  sender, decision->again ? ", in place of its earlier registration" : "");
+	zlog_info(
+		"GSA: group %s (%u): registered %s (%s), credential %s, IKE_SA %u, SPI 0x%08x%s%s",
+		group->name, group->identifier, entry->identity,
+		gcks_address_text(&entry->address, text),
+		gcks_credential_name(entry->credential) ?: "unknown", entry->ike_sa, sa->spi,
+		sender, decision->again ? ", in place of its earlier registration" : "");
 }
 
 static void grant(const Gsa__RegistrationRequest *request, struct gcks_decision *decision)
@@ -198,9 +200,10 @@ static void grant(const Gsa__RegistrationRequest *request, struct gcks_decision 
 	}
 	entry = decision->entry;
 	if (anew)
-		zlog_notice("GSA: group %s (%u) has begun anew: Sender-IDs are used up or policy has "
-			    "changed; members register again",
-			    decision->policy->name, entry->group);
+		zlog_notice(
+			"GSA: group %s (%u) has begun anew: Sender-IDs are used up or policy has "
+			"changed; members register again",
+			decision->policy->name, entry->group);
 	gcks_server_announce(entry, &decision->old_address);
 	log_registered(decision, new_sa, begins);
 	reply_granted(request, decision);

@@ -160,8 +160,8 @@ static void take_ended(const Gsa__RegistrationEnded *ended)
 		[GSA__END_REASON__END_CREDENTIAL] = "its certificate has expired or is revoked",
 		[GSA__END_REASON__END_NOT_ACCEPTABLE] = "it cannot use the group's SAs",
 	};
-	const char *why = (unsigned int)ended->reason < array_size(whys) ? whys[ended->reason]
-									 : NULL;
+	const char *why =
+		(unsigned int)ended->reason < array_size(whys) ? whys[ended->reason] : NULL;
 	char reason[256];
 
 	if (!ended->ike_sa)

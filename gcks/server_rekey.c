@@ -33,9 +33,11 @@ static void end_sa(struct gcks_sa *sa, int64_t now)
 	bool newest = gcks_sa_current(&gcksd.sas, sa->group) == sa;
 
 	if (newest && gcks_registration_count(&gcksd.registrations, sa->group))
-		zlog_err("GSA: group %s (%u): SA 0x%08x, generation %u, has expired and there is no "
-			 "newer one: members have no SA until a rekey succeeds or they register again",
-			 gcks_server_group_name(sa->group), sa->group, sa->spi, sa->generation);
+		zlog_err(
+			"GSA: group %s (%u): SA 0x%08x, generation %u, has expired and there is no "
+			"newer one: members have no SA until a rekey succeeds or they register "
+			"again",
+			gcks_server_group_name(sa->group), sa->group, sa->spi, sa->generation);
 	else
 		zlog_info("GSA: group %s (%u): SA 0x%08x, generation %u, %s",
 			  gcks_server_group_name(sa->group), sa->group, sa->spi, sa->generation,
@@ -83,8 +85,7 @@ static void make(struct gcks_sa_group *group, int64_t now)
 static bool push(const struct gcks_sa_group *group, struct gcks_registration *entry, int64_t now)
 {
 	static uint32_t last_request;
-	const struct gcks_group *policy =
-		gcks_policy_find_identifier(&gcksd.policy, entry->group);
+	const struct gcks_group *policy = gcks_policy_find_identifier(&gcksd.policy, entry->group);
 	struct gcks_sa_message group_sa;
 	Gsa__Message message = GSA__MESSAGE__INIT;
 	Gsa__Rekey rekey = GSA__REKEY__INIT;
@@ -113,13 +114,12 @@ static void store_deliveries(const struct gcks_sa_group *group)
 	struct gcks_change *changes = XCALLOC(MTYPE_TMP, (members + 1) * sizeof(*changes));
 
 	for (int delivery = 0; delivery < GCKS_DELIVERIES; delivery++)
-		for (struct gcks_registration *entry = gcks_registration_first(
-			     &gcksd.registrations, identifier, delivery);
+		for (struct gcks_registration *entry =
+			     gcks_registration_first(&gcksd.registrations, identifier, delivery);
 		     entry; entry = gcks_registration_following(entry))
 			if (entry->delivered != entry->stored_delivered || entry->missed)
-				changes[count++] =
-					(struct gcks_change){ .kind = GCKS_PUT_DELIVERED,
-							      .registration = entry };
+				changes[count++] = (struct gcks_change){ .kind = GCKS_PUT_DELIVERED,
+									 .registration = entry };
 	if (gcks_server_commit(changes, count)) {
 		for (size_t i = 0; i < count; i++) {
 			struct gcks_registration *entry =
@@ -129,8 +129,8 @@ static void store_deliveries(const struct gcks_sa_group *group)
 		}
 	} else {
 		zlog_warn("GSA: group %s (%u): who holds generation %u is not stored: %s",
-			  gcks_server_group_name(identifier), identifier,
-			  group->newest->generation, gcks_store_error(gcksd.store));
+			  gcks_server_group_name(identifier), identifier, group->newest->generation,
+			  gcks_store_error(gcksd.store));
 	}
 	XFREE(MTYPE_TMP, changes);
 }
@@ -153,7 +153,8 @@ static void log_told(const struct gcks_sa_group *group)
 	}
 	if (missing > listed)
 		strlcat(names, " and others", sizeof(names));
-	zlog_info("GSA: group %s (%u): generation %u: %zu members have acknowledged, %zu have not, in "
+	zlog_info("GSA: group %s (%u): generation %u: %zu members have acknowledged, %zu have not, "
+		  "in "
 		  "%" PRId64 ".%01" PRId64 " s%s",
 		  gcks_server_group_name(identifier), identifier, group->newest->generation,
 		  rekey->acknowledged, missing, (rekey->told_at - rekey->begun_at) / 1000,
@@ -161,7 +162,8 @@ static void log_told(const struct gcks_sa_group *group)
 	if (!missing && gcks_sa_older(group->newest) &&
 	    group->newest->activates_at > rekey->begun_at &&
 	    rekey->told_at > group->newest->activates_at)
-		zlog_warn("GSA: group %s (%u): telling all members took longer than activation-delay: "
+		zlog_warn("GSA: group %s (%u): telling all members took longer than "
+			  "activation-delay: "
 			  "packets to the last ones were lost; raise activation-delay or rekey "
 			  "in-flight",
 			  gcks_server_group_name(identifier), identifier);
@@ -176,10 +178,11 @@ static void log_progress(struct gcks_sa_group *group, int64_t now)
 	if (!rekey->pushing || now - MAX(rekey->begun_at, rekey->logged_at) < PROGRESS_MS)
 		return;
 	rekey->logged_at = now;
-	zlog_info("GSA: group %s (%u): generation %u: %zu members have acknowledged so far, %zu have "
-		  "not answered, of %zu",
-		  gcks_server_group_name(group->numbers.group), group->numbers.group,
-		  group->newest->generation, rekey->acknowledged, rekey->unanswered, rekey->total);
+	zlog_info(
+		"GSA: group %s (%u): generation %u: %zu members have acknowledged so far, %zu have "
+		"not answered, of %zu",
+		gcks_server_group_name(group->numbers.group), group->numbers.group,
+		group->newest->generation, rekey->acknowledged, rekey->unanswered, rekey->total);
 }
 
 static void run_group(struct gcks_sa_group *group)
@@ -328,7 +331,8 @@ static void follow_step(int64_t step_ms)
 	struct gcks_change *changes;
 	size_t count = 0;
 
-	zlog_warn("GSA: the time of day was stepped by %+" PRId64 " s; lifetimes of SAs, delays and "
+	zlog_warn("GSA: the time of day was stepped by %+" PRId64
+		  " s; lifetimes of SAs, delays and "
 		  "hold times go on as they were",
 		  step_ms / 1000);
 	for (struct gcks_sa *sa = gcksd.sas.head; sa; sa = sa->next, count++)

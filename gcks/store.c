@@ -57,8 +57,9 @@ bool gcks_store_database_failed(struct gcks_store *store, const char *what)
 	bool told = system && ((code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN ||
 			       (code & 0xff) == SQLITE_FULL);
 
-	return gcks_store_fail(store, "%s: %s%s%s%s", what, sqlite3_errmsg(store->database), told ? ": " : "",
-		    told ? strerror(system) : "", gcks_store_advice(code));
+	return gcks_store_fail(store, "%s: %s%s%s%s", what, sqlite3_errmsg(store->database),
+			       told ? ": " : "", told ? strerror(system) : "",
+			       gcks_store_advice(code));
 }
 
 bool gcks_store_execute(struct gcks_store *store, const char *what, const char *statements)
@@ -111,7 +112,7 @@ static bool load_table(struct gcks_store *store, const struct gcks_store_reader 
 		gcks_store_fail(store, "table %s, row %d: %s", reader->table, count, fault);
 	else if (code != SQLITE_DONE)
 		gcks_store_fail(store, "table %s cannot be read: %s%s", reader->table,
-		     sqlite3_errmsg(store->database), gcks_store_advice(code));
+				sqlite3_errmsg(store->database), gcks_store_advice(code));
 	sqlite3_finalize(row);
 	return !fault && code == SQLITE_DONE;
 }
@@ -239,7 +240,7 @@ static bool sync_log(struct gcks_store *store)
 	if (log->pMethods->xSync(log, SQLITE_SYNC_NORMAL) == SQLITE_OK)
 		return true;
 	return gcks_store_fail(store, "its write-ahead log cannot be synced: %s%s", strerror(errno),
-		    gcks_store_advice(SQLITE_IOERR));
+			       gcks_store_advice(SQLITE_IOERR));
 }
 
 /*

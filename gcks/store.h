@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The store: what has to survive gcksd.  A few calls, so that another back end (a
- * consensus store) can stand behind them.  Keys are wrapped (RFC 5649) under the key file before they
- * get here.  Every commit is one transaction.  It is durable when gcks_store_sync() says so:
+ * consensus store) can stand behind them.  Keys are wrapped (RFC 5649) under the key file before
+ * they get here.  Every commit is one transaction.  It is durable when gcks_store_sync() says so:
  * one sync for all registrations that came together.
  */
 #ifndef GCKS_STORE_H
@@ -18,8 +18,8 @@ struct gcks_clock;
 /*
  * Open (or create) the store and its key file.  NULL with `error` filled (what, which file, why)
  * when the store cannot be opened, is newer than this program, or a key cannot be unwrapped;
- * nothing is changed then.  The key file (mode 0600, 32 octets) is made only when neither file is there.
- * The store is locked until it is closed: a second gcksd is refused.  Open it after
+ * nothing is changed then.  The key file (mode 0600, 32 octets) is made only when neither file is
+ * there. The store is locked until it is closed: a second gcksd is refused.  Open it after
  * daemonising: neither the lock nor the locked memory survives fork().
  */
 struct gcks_store *gcks_store_open(const char *path, const char *key_file, char *error,
@@ -47,7 +47,8 @@ struct gcks_change {
 	enum {
 		GCKS_PUT_REGISTRATION,
 		GCKS_REMOVE_REGISTRATION,
-		GCKS_PUT_DELIVERED, /* of a registration that is stored: what it holds, and misses */
+		GCKS_PUT_DELIVERED, /* of a registration that is stored: what it holds, and misses
+				     */
 		GCKS_PUT_SA,
 		GCKS_REMOVE_SA,
 		GCKS_PUT_NUMBERS,
@@ -70,8 +71,9 @@ struct gcks_change {
 bool gcks_store_commit(struct gcks_store *store, const struct gcks_change *changes, size_t count);
 /*
  * All that was committed is on the disk: called before anything leaves gcksd, so that nothing is
- * published that is not stored, and the anchor is raised to it.  Does nothing when nothing was committed since.  False: it may not
- * be; gcks_store_error() says why, and the next call tries again.
+ * published that is not stored, and the anchor is raised to it.  Does nothing when nothing was
+ * committed since.  False: it may not be; gcks_store_error() says why, and the next call tries
+ * again.
  */
 bool gcks_store_sync(struct gcks_store *store);
 const char *gcks_store_error(const struct gcks_store *store);

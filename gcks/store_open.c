@@ -63,7 +63,7 @@ static bool open_key(struct gcks_store *store)
 				store->key_file);
 		if (missing != ENOENT)
 			return gcks_store_fail(store, "cannot be opened: %s%s", strerror(missing),
-				    gcks_store_advice(SQLITE_CANTOPEN));
+					       gcks_store_advice(SQLITE_CANTOPEN));
 		if (!gcks_store_key_create(store->key_file, store->error, sizeof(store->error)))
 			return false;
 	}
@@ -75,11 +75,11 @@ static bool insert_blob(struct gcks_store *store, const char *statement_text, co
 			size_t length)
 {
 	sqlite3_stmt *statement = NULL;
-	bool ok = sqlite3_prepare_v2(store->database, statement_text, -1, &statement, NULL) ==
-			  SQLITE_OK &&
-		  sqlite3_bind_blob(statement, 1, blob, (int)length, SQLITE_TRANSIENT) ==
-			  SQLITE_OK &&
-		  sqlite3_step(statement) == SQLITE_DONE;
+	bool ok =
+		sqlite3_prepare_v2(store->database, statement_text, -1, &statement, NULL) ==
+			SQLITE_OK &&
+		sqlite3_bind_blob(statement, 1, blob, (int)length, SQLITE_TRANSIENT) == SQLITE_OK &&
+		sqlite3_step(statement) == SQLITE_DONE;
 
 	if (!ok)
 		gcks_store_database_failed(store, "cannot be made");
@@ -88,8 +88,8 @@ static bool insert_blob(struct gcks_store *store, const char *statement_text, co
 }
 
 /*
- * From version 1, which had neither lifetimes nor Sender-IDs, nor an anchor.  That one is made here, so
- * that a store of this version without one is known to have lost it.
+ * From version 1, which had neither lifetimes nor Sender-IDs, nor an anchor.  That one is made
+ * here, so that a store of this version without one is known to have lost it.
  */
 static bool migrate(struct gcks_store *store)
 {
@@ -278,8 +278,8 @@ static bool open_database(struct gcks_store *store)
 	/* the lock is kept, so nobody comes between the checks and our first commit */
 	ok = ok &&
 	     gcks_store_execute(store, "cannot be set up",
-		     "PRAGMA locking_mode = EXCLUSIVE; PRAGMA temp_store = MEMORY;"
-		     "PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF;") &&
+				"PRAGMA locking_mode = EXCLUSIVE; PRAGMA temp_store = MEMORY;"
+				"PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF;") &&
 	     gcks_store_execute(store, "cannot be locked", "BEGIN EXCLUSIVE");
 	if (ok) {
 		ok = check_tables(store);
@@ -333,4 +333,3 @@ void gcks_store_close(struct gcks_store *store)
 	free(store->anchor_file);
 	free(store);
 }
-

@@ -13,9 +13,9 @@ struct gcks_store {
 	sqlite3 *database;
 	sqlite3_stmt *changes[GCKS_STORE_CHANGE_KINDS], *begin, *commit, *rollback, *raise;
 	struct gcks_store_context context;
-	bool unsynced;	  /* committed, but perhaps not on the disk */
-	bool sync_failed; /* the kernel may have given up what was to be written */
-	uint64_t serial;  /* as in the database */
+	bool unsynced;		   /* committed, but perhaps not on the disk */
+	bool sync_failed;	   /* the kernel may have given up what was to be written */
+	uint64_t serial;	   /* as in the database */
 	struct gcks_anchor anchor; /* as in its file */
 	bool old;		   /* an older copy: see anchor.h */
 	char *path, *key_file, *anchor_file;

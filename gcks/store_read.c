@@ -121,7 +121,8 @@ static size_t get_sender_ids(struct cursor *cursor, uint32_t *ids)
 	return length / 4;
 }
 
-static const char *read_registration(sqlite3_stmt *row, const struct gcks_store_context *context, void *into)
+static const char *read_registration(sqlite3_stmt *row, const struct gcks_store_context *context,
+				     void *into)
 {
 	struct cursor cursor = { .row = row };
 	struct gcks_registration values = { 0 }, *entry;
@@ -234,7 +235,8 @@ static const char *read_sa(sqlite3_stmt *row, const struct gcks_store_context *c
 	return cursor.fault;
 }
 
-static const char *read_kernel_id(sqlite3_stmt *row, const struct gcks_store_context *context, void *into)
+static const char *read_kernel_id(sqlite3_stmt *row, const struct gcks_store_context *context,
+				  void *into)
 {
 	struct cursor cursor = { .row = row };
 	struct gcks_kernel_id id = { 0 };

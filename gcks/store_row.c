@@ -11,8 +11,8 @@
  * Addresses are 0, 4 or 16 octets; ca is the subjects of the CAs, each ended by a NUL.  An IKE_SA's
  * id and staleness mean something in one run of charon only, so they are not here.
  *
- * Of version 2: sender_ids are 4 octets each, spis 5 (SPI, Sender-ID bits), in network order.  made_at is
- * monotonic milliseconds of the boot, created_at the time of day for another boot.
+ * Of version 2: sender_ids are 4 octets each, spis 5 (SPI, Sender-ID bits), in network order.
+ * made_at is monotonic milliseconds of the boot, created_at the time of day for another boot.
  */
 const char gcks_store_tables[] =
 	"CREATE TABLE registration ("

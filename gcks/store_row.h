@@ -32,9 +32,10 @@ bool gcks_store_bind(sqlite3_stmt *statement, const struct gcks_change *change,
 struct gcks_store_reader {
 	const char *table, *query;
 	/* Takes a row.  NULL, or what is wrong with it (static). */
-	const char *(*read)(sqlite3_stmt *row, const struct gcks_store_context *context, void *into);
+	const char *(*read)(sqlite3_stmt *row, const struct gcks_store_context *context,
+			    void *into);
 };
-extern const struct gcks_store_reader gcks_store_registrations, gcks_store_numbers,
-	gcks_store_sas, gcks_store_kernel_ids;
+extern const struct gcks_store_reader gcks_store_registrations, gcks_store_numbers, gcks_store_sas,
+	gcks_store_kernel_ids;
 
 #endif
