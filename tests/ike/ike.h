@@ -147,6 +147,7 @@ size_t ike_protect(struct ike_sa *sa, uint8_t exchange, uint8_t flags, uint32_t 
 		   const struct ike_chain *chain, uint8_t *out);
 /* The payloads of a GSA_REGISTRATION. */
 void ike_registration(const struct ike_config *config, struct ike_chain *chain);
+void ike_registration_add(const struct ike_config *config, struct ike_chain *chain);
 void ike_authentication(const struct ike_sa *sa, const struct ike_config *config,
 			struct ike_chain *chain);
 

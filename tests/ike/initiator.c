@@ -81,16 +81,21 @@ void ike_authenticate(struct ike_sa *sa, const struct ike_config *config)
 	sa->state = IKE_AUTH_SENT;
 }
 
-void ike_registration(const struct ike_config *config, struct ike_chain *chain)
+void ike_registration_add(const struct ike_config *config, struct ike_chain *chain)
 {
 	static const uint8_t one[4] = { 0, 0, 0, 1 };
 	uint8_t body[4 + 256];
 	size_t length;
 
-	chain->length = 0;
 	put_identification(chain, PAYLOAD_IDG, ID_KEY_ID, config->group, body, &length);
 	if (config->sender)
 		ike_chain_notify(chain, NOTIFY_GROUP_SENDER, one, sizeof(one));
+}
+
+void ike_registration(const struct ike_config *config, struct ike_chain *chain)
+{
+	chain->length = 0;
+	ike_registration_add(config, chain);
 }
 
 void ike_register(struct ike_sa *sa, const struct ike_config *config)

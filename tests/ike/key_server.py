@@ -51,6 +51,7 @@ class Daemon:
 
     def __init__(self, name, command, folder, environment=None):
         self.name, self.output = name, os.path.join(folder, f"{name}.out")
+        self.stopped = False
         with open(self.output, "ab") as file:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
@@ -83,6 +84,7 @@ class Daemon:
 
     def stop(self):
         """The status that it ends with when it is asked to end."""
+        self.stopped = True
         if self.running():
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -103,13 +105,16 @@ class KeyServer:
     programs     {"charon": path, "gcksd": path, "swanctl": path}
     options      lines of the group's configuration, besides identifier and permit
     environment  of the daemons
+    preload      {daemon: libraries}
     log_level    of charon
     """
 
     def __init__(self, programs, folder, options=(), environment=None, log_level=1,
-                 permit=("*.load.example",)):
+                 permit=("*.load.example",), preload=None, gcksd_options=()):
         self.programs, self.folder, self.environment = programs, folder, environment
+        self.preload, self.gcksd_options = preload or {}, list(gcksd_options)
         self.options, self.log_level, self.permit = options, log_level, permit
+        self.dpd_delay_s = 0
         self.charon = self.gcksd = None
 
     def __enter__(self):
@@ -146,7 +151,8 @@ class KeyServer:
             "--vty_socket", "/run/frr", "-i", "/run/frr/gcksd.pid",
             "-f", self.path("gcksd.conf"), "--log", f"file:{self.path('gcksd.log')}",
             "--store", self.path("gcksd.db"), "--key-file", self.path("gcksd.key"),
-            "--local-socket", "/run/frr/gcksd.sock"], self.folder, self.environment)
+            "--local-socket", "/run/frr/gcksd.sock", *self.gcksd_options], self.folder,
+            self.environment)
         self.gcksd.await_file("/run/frr/gcksd.vty")
 
     def show(self, what):
@@ -174,7 +180,9 @@ class KeyServer:
   dos_protection = no
   ikesa_table_size = 4096
   ikesa_table_segments = 16
-  half_open_timeout = 30
+  half_open_timeout = 10
+  retransmit_tries = 2
+  retransmit_timeout = 1
   filelog {{
     charon {{
       path = {self.path('charon.log')}
@@ -199,6 +207,7 @@ swanctl {{
     childless = force
     mobike = no
     unique = never
+    dpd_delay = {self.dpd_delay_s}s
     local {{
       auth = psk
       id = {IDENTITY}
@@ -219,6 +228,8 @@ secrets {{
                 os.unlink(f"/run/{stale}")
         environment = {**(self.environment or {}),
                        "STRONGSWAN_CONF": self.path("strongswan.conf")}
+        if "charon" in self.preload:
+            environment["LD_PRELOAD"] = self.preload["charon"]
         self.charon = Daemon("charon", [self.programs["charon"]], self.folder, environment)
         self.charon.await_file("/run/charon.vici")
         self.swanctl("--load-all", "--noprompt", "--file", self.path("swanctl.conf"))

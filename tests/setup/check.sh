@@ -73,7 +73,7 @@ check_part() {
 check_title() {
 	case $1 in
 	unit) echo "unit tests and fuzz corpora" ;;
-	sanitize) echo "the same with ASan and UBSan" ;;
+	sanitize) echo "the same, and live daemons, with ASan and UBSan" ;;
 	upstream-frr) echo "FRR's own tests with patches/frr" ;;
 	upstream-strongswan) echo "strongSwan's own tests with patches/strongswan" ;;
 	esac
@@ -83,9 +83,18 @@ check_unit() {
 	make_check "$LAB_PROJECT/build" "$1" unit
 }
 
+# Daemons too, on this host, in namespaces of their own (tests/sanitize).
 check_sanitize() {
+	local status=0
+
 	project_build_sanitized
-	make_check "$LAB_PROJECT/sanitize" "$1" sanitize
+	make_check "$LAB_PROJECT/sanitize" "$1" sanitize || status=$?
+	python3 "$LAB_TREE/tests/sanitize/scenarios.py" --build "$LAB_PROJECT/sanitize" \
+		--keep "$LAB_LOGS/sanitize" >"$1.scenarios" || status=$?
+	cat "$1.scenarios"
+	grep -E '^(not )?ok - ' "$1.scenarios" | sed 's/ - / - sanitize: /' >>"$1"
+	rm "$1.scenarios"
+	return "$status"
 }
 
 # make_check FOLDER RESULTS NAME: a libcheck program says how many cases it has; any other program

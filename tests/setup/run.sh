@@ -37,6 +37,12 @@ bench() {
 	registrations)
 		python3 "$LAB_TREE/tests/bench/registrations.py" "$@"
 		;;
-	*) die "no bench '$name': there are reflect, mesh and registrations" ;;
+	mutate)
+		project_build_sanitized >&2
+		make -C "$LAB_PROJECT/sanitize" check TESTS= >&2
+		python3 "$LAB_TREE/tests/sanitize/scenarios.py" --build "$LAB_PROJECT/sanitize" \
+			--keep "$LAB_LOGS/mutate" --cases 50000 --messages 20000 "$@"
+		;;
+	*) die "no bench '$name': there are reflect, mesh, registrations and mutate" ;;
 	esac
 }

@@ -1,0 +1,548 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * ike_mutate: malformed and untimely messages to a live key server.
+ *
+ *   ike_mutate --server ADDRESS --member FORMAT --stranger FORMAT --server-identity ID
+ *              --secret SECRET --group NAME [--cases N] [--in-flight N] [--seed N]
+ *
+ * Both formats have one %u.  Members may join the group; strangers authenticate as well as they
+ * do, but may not.  What is sent, each on an IKE_SA that is set up as far as it takes:
+ *
+ *   garbage     any octets to the port
+ *   init        a malformed IKE_SA_INIT
+ *   half-open   registrations and others over an IKE_SA that is not authenticated, and malformed
+ *               or wrong authentications (IKE_AUTH, GSA_AUTH)
+ *   member      a good registration, then malformed ones
+ *   stranger    good and malformed registrations of one who may not join
+ *   unprotected registrations of a member in clear, with another key, or changed on the way
+ *
+ * Keys may only come over an authenticated IKE_SA of a member, in answer to a protected request
+ * whose IDg names the group; a member's good registration has to be granted.  The group's key may
+ * never be seen unwrapped.  Ends with a JSON object; status 1 if any of this does not hold.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/ike/mutation.h"
+
+#define SILENCE_S    0.15 /* what is dropped is not answered */
+#define RETRANSMIT_S 1.0
+#define TRIES_MAX    20
+#define SILENT_MAX   4 /* in a row: the IKE_SA is gone */
+#define SCENARIO_MAX 24 /* messages over one IKE_SA */
+
+enum scenario { GARBAGE, INIT, HALF_OPEN, MEMBER, STRANGER, UNPROTECTED, SCENARIOS };
+static const char *const scenario_names[] = { "garbage",  "init",	  "half_open", "member",
+					      "stranger", "unprotected" };
+
+enum phase { SETUP, FIRST, CASES, CLOSING };
+
+struct slot {
+	struct ike_sa sa;
+	struct ike_config config;
+	char identity[96];
+	enum scenario scenario;
+	enum phase phase;
+	unsigned int left, silent, tries;
+	double sent;
+	bool entitled; /* a message of this ID may be answered with keys */
+};
+
+static struct {
+	struct ike_config config;
+	const char *server, *member, *stranger;
+	unsigned int cases, in_flight;
+	unsigned long seed;
+} options = { .cases = 1000, .in_flight = 32, .seed = 1 };
+
+static struct slot *slots;
+static int udp = -1;
+static uint32_t scenarios_begun;
+static unsigned int cases[SCENARIOS], answered, granted, members_served, failures, total;
+static uint8_t group_key[256];
+static size_t group_key_length;
+
+static double now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void failed(const struct slot *slot, const char *what)
+{
+	failures++;
+	if (failures <= 20)
+		fprintf(stderr, "ike_mutate: seed %lu, case %u, %s of %s: %s\n", options.seed, total,
+			scenario_names[slot->scenario], slot->identity, what);
+}
+
+static void transmit(const uint8_t *packet, size_t length)
+{
+	/* a packet that is too long for UDP, or an ICMP error of an earlier one, is no failure */
+	(void)!send(udp, packet, length, 0);
+}
+
+static void send_request(struct slot *slot)
+{
+	slot->sent = now_s();
+	transmit(slot->sa.request, slot->sa.request_length);
+}
+
+/* ---- scenarios ---- */
+
+static void begin(struct slot *slot)
+{
+	uint8_t spi[8];
+	bool stranger;
+
+	ike_free(&slot->sa);
+	slot->scenario = (enum scenario)mutation_number(SCENARIOS);
+	slot->left = slot->scenario == INIT ? 1 : 1 + mutation_number(SCENARIO_MAX);
+	slot->silent = 0;
+	slot->tries = 1;
+	slot->entitled = false;
+	slot->phase = SETUP;
+	stranger = slot->scenario == STRANGER ||
+		   (slot->scenario == HALF_OPEN && mutation_number(2));
+	snprintf(slot->identity, sizeof(slot->identity),
+		 stranger ? options.stranger : options.member, (unsigned int)(slot - slots));
+	slot->config = options.config;
+	slot->config.identity = slot->identity;
+	slot->config.sender = mutation_number(2);
+	ike_random(spi, sizeof(spi));
+	spi[0] = spi[1] = 0xfe; /* of this program; then whose */
+	spi[2] = (uint8_t)((slot - slots) >> 8);
+	spi[3] = (uint8_t)(slot - slots);
+	scenarios_begun++;
+	ike_start(&slot->sa, spi);
+	if (slot->scenario == GARBAGE || slot->scenario == INIT) {
+		slot->phase = CASES;
+		slot->sent = 0;
+	} else {
+		send_request(slot);
+	}
+}
+
+/* Does the first IDg that can be found name the group? */
+static bool names_group(const struct ike_chain *chain)
+{
+	struct ike_message message = { .first = chain->first,
+				       .payloads = chain->data,
+				       .length = chain->length };
+	size_t length = strlen(options.config.group);
+	struct ike_payload idg;
+
+	return ike_find(&message, PAYLOAD_IDG, &idg) && idg.length == 4 + length &&
+	       idg.body[0] == ID_KEY_ID && memcmp(idg.body + 4, options.config.group, length) == 0;
+}
+
+static void send_protected(struct slot *slot, uint8_t exchange, const struct ike_chain *chain)
+{
+	uint8_t packet[IKE_PACKET + 128];
+
+	transmit(packet, ike_protect(&slot->sa, exchange, FLAG_INITIATOR, slot->sa.id, chain,
+				     packet));
+}
+
+static uint8_t some_exchange(void)
+{
+	static const uint8_t exchanges[] = { IKE_SA_INIT, IKE_AUTH, 36, INFORMATIONAL, 38, GSA_AUTH,
+					     GSA_REGISTRATION, GSA_REGISTRATION, GSA_REGISTRATION,
+					     GSA_REKEY, GSA_INBAND_REKEY, 43, 240 };
+
+	return exchanges[mutation_number(sizeof(exchanges))];
+}
+
+static void send_garbage(void)
+{
+	uint8_t packet[2000];
+	size_t length = mutation_number(sizeof(packet));
+
+	for (size_t i = 0; i < length; i++)
+		packet[i] = (uint8_t)mutation_number(256);
+	if (length > IKE_HEADER && mutation_number(2)) {
+		packet[17] = 0x20;
+		packet[18] = some_exchange();
+		packet[24] = packet[25] = 0;
+		packet[26] = (uint8_t)(length >> 8);
+		packet[27] = (uint8_t)length;
+	}
+	transmit(packet, length);
+}
+
+/* Changed, so that it is another one. */
+static void send_changed(const uint8_t *packet, size_t length)
+{
+	uint8_t changed[IKE_PACKET + 256];
+	size_t size;
+
+	do {
+		memcpy(changed, packet, length);
+		size = mutate_octets(changed, length, sizeof(changed));
+	} while (size == length && memcmp(changed, packet, length) == 0);
+	transmit(changed, size);
+}
+
+static void send_half_open(struct slot *slot)
+{
+	static struct ike_chain chain;
+	struct ike_config wrong = slot->config;
+
+	switch (mutation_number(4)) {
+	case 0:
+		ike_registration(&slot->config, &chain);
+		if (mutation_number(2))
+			mutate_chain(&chain);
+		send_protected(slot, some_exchange(), &chain);
+		break;
+	case 1:
+		wrong.secret = "another secret";
+		ike_authentication(&slot->sa, &wrong, &chain);
+		ike_registration_add(&wrong, &chain);
+		send_protected(slot, mutation_number(2) ? GSA_AUTH : IKE_AUTH, &chain);
+		break;
+	case 2:
+		/* it may be good enough, so nothing comes after it */
+		ike_authentication(&slot->sa, &slot->config, &chain);
+		mutate_chain(&chain);
+		send_protected(slot, IKE_AUTH, &chain);
+		slot->left = 0;
+		break;
+	default:
+		ike_registration(&slot->config, &chain);
+		transmit(slot->sa.request,
+			 ike_clear(&slot->sa, some_exchange(), FLAG_INITIATOR, slot->sa.id, &chain,
+				   slot->sa.request));
+	}
+}
+
+static void send_unprotected(struct slot *slot)
+{
+	static struct ike_chain chain;
+	uint8_t packet[IKE_PACKET + 128], key[36];
+	size_t length;
+
+	ike_registration(&slot->config, &chain);
+	switch (mutation_number(3)) {
+	case 0:
+		length = ike_clear(&slot->sa, GSA_REGISTRATION, FLAG_INITIATOR, slot->sa.id, &chain,
+				   packet);
+		transmit(packet, length);
+		break;
+	case 1:
+		memcpy(key, slot->sa.ei, sizeof(key));
+		slot->sa.ei[mutation_number(32)] ^= 1;
+		send_protected(slot, GSA_REGISTRATION, &chain);
+		memcpy(slot->sa.ei, key, sizeof(key));
+		break;
+	default:
+		length = ike_protect(&slot->sa, GSA_REGISTRATION, FLAG_INITIATOR, slot->sa.id, &chain,
+				     packet);
+		send_changed(packet, length);
+	}
+}
+
+static void send_registration(struct slot *slot)
+{
+	static struct ike_chain chain;
+
+	ike_registration(&slot->config, &chain);
+	if (slot->scenario == MEMBER || mutation_number(2))
+		mutate_chain(&chain);
+	slot->entitled |= slot->scenario == MEMBER && names_group(&chain);
+	send_protected(slot, GSA_REGISTRATION, &chain);
+}
+
+static void send_case(struct slot *slot)
+{
+	cases[slot->scenario]++;
+	total++;
+	slot->left--;
+	slot->sent = now_s();
+	switch (slot->scenario) {
+	case GARBAGE:
+		send_garbage();
+		break;
+	case INIT:
+		send_changed(slot->sa.request, slot->sa.request_length);
+		break;
+	case HALF_OPEN:
+		send_half_open(slot);
+		break;
+	case UNPROTECTED:
+		send_unprotected(slot);
+		break;
+	default:
+		send_registration(slot);
+	}
+}
+
+/* The IKE_SA ends in order, so that the key server keeps nothing. */
+static void close_slot(struct slot *slot)
+{
+	static const uint8_t body[4] = { 1 };
+	static struct ike_chain chain;
+
+	if (slot->phase == CLOSING || slot->sa.state < IKE_UP || slot->sa.state == IKE_CLOSED ||
+	    slot->silent >= SILENT_MAX) {
+		begin(slot);
+		return;
+	}
+	chain.length = 0;
+	ike_chain_add(&chain, PAYLOAD_DELETE, body, sizeof(body));
+	slot->phase = CLOSING;
+	slot->sent = now_s();
+	send_protected(slot, INFORMATIONAL, &chain);
+}
+
+static void next_case(struct slot *slot)
+{
+	if (slot->left && slot->silent < SILENT_MAX && slot->sa.state != IKE_CLOSED)
+		send_case(slot);
+	else
+		close_slot(slot);
+}
+
+/* ---- what comes ---- */
+
+/* A member's first registration shows what the group's key is. */
+static void learn_key(struct slot *slot, const struct ike_message *message)
+{
+	uint8_t key[32];
+	struct ike_payload kd;
+
+	if (group_key_length || !ike_find(message, PAYLOAD_KD, &kd))
+		return;
+	ike_prf_plus(slot->sa.d, &(struct ike_part){ "Key Wrap for G-IKEv2", 20 }, 1, key,
+		     sizeof(key));
+	/* where it stands does not matter here: unwrapping is authenticated */
+	for (size_t at = 0; at + 24 <= kd.length && !group_key_length; at++)
+		for (size_t size = 24; size <= 80 && at + size <= kd.length; size += 8) {
+			group_key_length = ike_unwrap(key, kd.body + at, size, group_key);
+			if (group_key_length)
+				break;
+		}
+	if (!group_key_length)
+		failed(slot, "the group's key cannot be unwrapped");
+}
+
+static void inspect(struct slot *slot, const struct ike_message *message, const uint8_t *packet,
+		    size_t length)
+{
+	struct ike_payload found;
+	bool keys = ike_find(message, PAYLOAD_KD, &found) || ike_find(message, PAYLOAD_GSA, &found);
+
+	if (keys && !slot->entitled)
+		failed(slot, "keys for one who is not entitled to them");
+	if (keys && !message->encrypted)
+		failed(slot, "keys in clear");
+	granted += keys;
+	if (group_key_length &&
+	    (memmem(packet, length, group_key, group_key_length) ||
+	     memmem(message->payloads, message->length, group_key, group_key_length)))
+		failed(slot, "the group's key is not wrapped");
+}
+
+static void set_up(struct slot *slot, const struct ike_message *message)
+{
+	slot->tries = 1;
+	switch (slot->sa.state) {
+	case IKE_INIT_DONE:
+		if (slot->scenario == HALF_OPEN) {
+			slot->phase = CASES;
+			next_case(slot);
+			return;
+		}
+		ike_authenticate(&slot->sa, &slot->config);
+		send_request(slot);
+		return;
+	case IKE_UP:
+		if (slot->scenario == MEMBER) {
+			slot->phase = FIRST;
+			slot->entitled = true;
+			ike_register(&slot->sa, &slot->config);
+			send_request(slot);
+		} else {
+			slot->phase = CASES;
+			next_case(slot);
+		}
+		return;
+	case IKE_REGISTERED:
+		learn_key(slot, message);
+		members_served++;
+		slot->phase = CASES;
+		slot->entitled = false;
+		next_case(slot);
+		return;
+	default:
+		failed(slot, slot->phase == FIRST ? "a good registration is refused"
+						  : "a good authentication is refused");
+		begin(slot);
+	}
+}
+
+static void take(const uint8_t *packet, size_t length)
+{
+	static uint8_t plain[IKE_MESSAGE];
+	struct ike_message message;
+	enum ike_event event;
+	struct slot *slot;
+	size_t index;
+
+	if (length < IKE_HEADER || packet[0] != 0xfe || packet[1] != 0xfe)
+		return;
+	index = (size_t)packet[2] << 8 | packet[3];
+	if (index >= options.in_flight)
+		return;
+	slot = &slots[index];
+	/* the entitlement is that of the request that this may answer */
+	event = ike_take(&slot->sa, packet, length, plain, &message);
+	if (event == IKE_NOTHING)
+		return;
+	inspect(slot, &message, packet, length);
+	if (event == IKE_ASKED || event == IKE_ASKED_AGAIN) {
+		transmit(slot->sa.answer, slot->sa.answer_length);
+	} else if (event == IKE_PROGRESS && slot->phase == CASES) {
+		answered++; /* of a malformed IKE_SA_INIT, whatever it says */
+		begin(slot);
+	} else if (event == IKE_PROGRESS) {
+		set_up(slot, &message);
+	} else if (message.id == slot->sa.id && slot->phase == CLOSING && message.encrypted) {
+		begin(slot);
+	} else if (message.id == slot->sa.id && slot->phase == CASES && message.encrypted) {
+		answered++;
+		slot->sa.id++;
+		slot->silent = 0;
+		slot->entitled = false;
+		next_case(slot);
+	}
+}
+
+static void receive(void)
+{
+	static uint8_t packet[IKE_MESSAGE];
+	ssize_t length;
+
+	while ((length = recv(udp, packet, sizeof(packet), MSG_DONTWAIT)) >= 0 ||
+	       errno == ECONNREFUSED)
+		if (length >= 0)
+			take(packet, (size_t)length);
+}
+
+static void look_at(struct slot *slot, double now)
+{
+	if (slot->phase == CASES || slot->phase == CLOSING) {
+		if (now - slot->sent < SILENCE_S)
+			return;
+		slot->silent++;
+		next_case(slot);
+	} else if (now - slot->sent > RETRANSMIT_S) {
+		if (slot->tries++ < TRIES_MAX) {
+			send_request(slot);
+			return;
+		}
+		failed(slot, "a good request is not answered");
+		begin(slot);
+	}
+}
+
+/* ---- start ---- */
+
+static void open_socket(void)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST }, *found;
+
+	if (!options.server || getaddrinfo(options.server, "500", &hints, &found) != 0) {
+		fprintf(stderr, "ike_mutate: --server: not an address\n");
+		exit(2);
+	}
+	udp = socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (udp < 0 || connect(udp, found->ai_addr, found->ai_addrlen) < 0) {
+		perror("ike_mutate: socket");
+		exit(2);
+	}
+	freeaddrinfo(found);
+}
+
+static void read_options(int argc, char **argv)
+{
+	static const struct option names[] = {
+		{ "server", required_argument, NULL, 's' },
+		{ "member", required_argument, NULL, 'm' },
+		{ "stranger", required_argument, NULL, 'x' },
+		{ "server-identity", required_argument, NULL, 'r' },
+		{ "secret", required_argument, NULL, 'k' },
+		{ "group", required_argument, NULL, 'g' },
+		{ "cases", required_argument, NULL, 'n' },
+		{ "in-flight", required_argument, NULL, 'f' },
+		{ "seed", required_argument, NULL, 'd' },
+		{ 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
+		switch (option) {
+		case 's': options.server = optarg; break;
+		case 'm': options.member = optarg; break;
+		case 'x': options.stranger = optarg; break;
+		case 'r': options.config.server_identity = optarg; break;
+		case 'k': options.config.secret = optarg; break;
+		case 'g': options.config.group = optarg; break;
+		case 'n': options.cases = (unsigned int)strtoul(optarg, NULL, 10); break;
+		case 'f': options.in_flight = (unsigned int)strtoul(optarg, NULL, 10); break;
+		case 'd': options.seed = strtoul(optarg, NULL, 10); break;
+		default: exit(2);
+		}
+	}
+	if (optind != argc || !options.member || !options.stranger || !options.config.group ||
+	    !options.config.server_identity || !options.config.secret || !options.in_flight ||
+	    options.in_flight > 1000) {
+		fprintf(stderr, "ike_mutate: options are missing, see the head of mutate.c\n");
+		exit(2);
+	}
+}
+
+static void report(double seconds)
+{
+	printf("{\"cases\": %u, \"seed\": %lu, \"seconds\": %.1f", total, options.seed, seconds);
+	for (int i = 0; i < SCENARIOS; i++)
+		printf(", \"%s\": %u", scenario_names[i], cases[i]);
+	printf(", \"answered\": %u, \"granted\": %u, \"ike_sas\": %u, \"members_served\": %u, "
+	       "\"failures\": %u}\n",
+	       answered, granted, scenarios_begun, members_served, failures);
+}
+
+int main(int argc, char **argv)
+{
+	struct pollfd fd = { .events = POLLIN };
+	double began = now_s();
+
+	read_options(argc, argv);
+	open_socket();
+	fd.fd = udp;
+	mutation_seed(options.seed);
+	slots = calloc(options.in_flight, sizeof(*slots));
+	if (!slots)
+		return 2;
+	for (unsigned int i = 0; i < options.in_flight; i++)
+		begin(&slots[i]);
+	while (total < options.cases) {
+		if (poll(&fd, 1, 20) < 0 && errno != EINTR)
+			return 2;
+		receive();
+		for (unsigned int i = 0; i < options.in_flight; i++)
+			look_at(&slots[i], now_s());
+	}
+	report(now_s() - began);
+	return failures ? 1 : 0;
+}
