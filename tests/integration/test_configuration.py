@@ -1,0 +1,337 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# topology: configuration
+#
+#   site ── provider ── sr        blue: site; empty: nobody
+"""Every line about groups: taken, shown, written, taken back; what is wrong is refused with
+what is allowed, and changes nothing."""
+
+import json
+import os
+import subprocess
+
+from harness import Failed, case, check, main, wait_until
+from topology import namespaces, vty
+
+GROUP = """\
+gsa group full
+ identifier 300
+ credential certificate ca "C=DE, O=Blue, CN=Blue CA"
+ permit identity *.blue.example
+ permit identity hub.example
+ deny identity lost.blue.example
+ sharing pairwise
+ cipher chacha20poly1305
+ activation-delay 1
+ deactivation-delay 2
+ lifetime data 10
+ sender-id-bits 8
+ rekey on-join
+ rekey on-leave
+ rekey in-flight 10
+ rekey missed-maximum 0
+ maximum-members 5
+ registration-hold-time 60
+exit
+""".splitlines()
+MEMBER = """\
+gsa member full
+ key-server connection first
+ key-server connection second
+ local-gateway 198.18.0.2
+ identifier 300
+ protect 10.0.0.0/8
+ protect 192.168.0.0/16
+ export prefix-list FULL
+ retry-time 20
+ mode receive-only
+ initial-exchange gsa-auth
+exit
+""".splitlines()
+
+# (line, JSON leaf of show, its value, its value after `no`)
+GROUP_LINES = (
+    ("sharing pairwise", "sharing", "pairwise", "group"),
+    ("cipher aes128cbc-sha256", "cipher", "aes128cbc-sha256", "aes256cbc-sha256"),
+    ("activation-delay 300", "activation-delay", 300, 5),
+    ("deactivation-delay 600", "deactivation-delay", 600, 10),
+    ("lifetime data 86400", "lifetime-data", 86400, 3600),
+    ("rekey on-join", "rekey-on-join", True, False),
+    ("rekey on-leave", "rekey-on-leave", True, False),
+    ("rekey in-flight 1000", "rekey-in-flight", 1000, 64),
+    ("rekey missed-maximum 0", "rekey-missed-maximum", 0, 3),
+    ("maximum-members 7", "maximum-members", 7, None),
+    ("registration-hold-time 10", "registration-hold-time", 10, 300),
+)
+MEMBER_LINES = (
+    ("key-server connection hq", "connection", ["hq"], None),
+    ("mode passive", "mode", "passive", "fail-closed"),
+    ("mode receive-only", "mode", "receive-only", "fail-closed"),
+    ("initial-exchange gsa-auth", "initial-exchange", "gsa-auth", "ike-auth"),
+    ("local-gateway 198.18.0.2", "local-gateway", "198.18.0.2", None),
+    ("protect 10.0.0.0/8", "protect", ["10.0.0.0/8"], None),
+    ("export connected", "export", "connected", "none"),
+)
+
+COUNTER_MODE = ("cannot be used with sharing group", "nonce", "aes256cbc-sha256, aes128cbc-sha256")
+TOO_SHORT = ("lifetime data {}", "more than twice", "activation-delay {}", "deactivation-delay {}",
+             "lifetime data {} and more")
+
+
+def too_short(lifetime, activation, deactivation, least):
+    return [word.format(value) for word, value in
+            zip(TOO_SHORT, (lifetime, None, activation, deactivation, least))]
+
+
+# (lines, words of the answer to the last of them); in a block that was empty before
+BAD_GROUP = (
+    (["cipher aes256gcm16"], ("cipher aes256gcm16", *COUNTER_MODE)),
+    (["sharing group", "cipher chacha20poly1305"], ("cipher chacha20poly1305", *COUNTER_MODE)),
+    (["sharing pairwise", "cipher aes128gcm16", "sharing group"],
+     ("cipher aes128gcm16", *COUNTER_MODE)),
+    (["sharing pairwise", "cipher aes128gcm16", "no sharing"], COUNTER_MODE),
+    (["cipher aes256ctr"], ("aes256ctr is not supported", "aes256gcm16", "aes256cbc-sha256")),
+    (["sharing star"], ("sharing star is not supported", "group, pairwise")),
+    (["lifetime data 30"], too_short(30, 5, 10, 31)),
+    (["lifetime data 31", "activation-delay 6"], too_short(31, 6, 10, 33)),
+    (["activation-delay 0", "lifetime data 21", "no activation-delay"], too_short(21, 5, 10, 31)),
+    (["lifetime data 9"], ("lifetime data 9",)),
+    (["lifetime data 86401"], ("lifetime data 86401",)),
+    (["activation-delay 301"], ("activation-delay 301",)),
+    (["deactivation-delay 601"], ("deactivation-delay 601",)),
+    (["sender-id-bits 9"], ("sender-id-bits 9",)),
+    (["rekey in-flight 0"], ("rekey in-flight 0",)),
+    (["rekey missed-maximum 101"], ("rekey missed-maximum 101",)),
+    (["identifier 100"], ("identifier 100 is that of group blue",)),
+    (["credential certificate ca \"a'b\""], ("not an identity",)),
+)
+BAD_MEMBER = (
+    ([f"key-server connection {number}" for number in range(9)],
+     ("key-server connection 8", "allowed: 8")),
+    (["no key-server connection hq"], ("hq is not configured",)),
+    (["mode open"], ("mode open",)),
+    (["initial-exchange ike"], ("initial-exchange ike",)),
+    (["protect 198.18.0.0/16", "local-gateway 198.18.0.2"],
+     ("local-gateway 198.18.0.2", "protect 198.18.0.0/16")),
+    (["protect 10.0.0.1/8"], ("10.0.0.1/8", "10.0.0.0/8")),
+)
+
+
+def running(lab, header=""):
+    """The written configuration of groups, or of one block."""
+    blocks, inside = [], False
+    for line in lab.vtysh("sr", "show running-config").splitlines():
+        if line.startswith("gsa "):
+            inside = line == header or not header
+        if inside:
+            blocks.append(line)
+        inside = inside and line != "exit"
+    return blocks
+
+
+def shown(lab, kind, name="full"):
+    key = "name" if kind == "group" else "group"
+    for entry in lab.show("sr", f"show gsa {kind}")[kind]:
+        if entry[key] == name:
+            return entry
+    raise Failed(f"show gsa {kind} knows no {name}")
+
+
+def typed(lab, *lines):
+    """What vtysh answers; nothing is wrong with silence."""
+    return lab.vtysh("sr", "configure terminal", *lines, check=False).strip()
+
+
+def from_file(lab, *lines):
+    """The same as one batch: vtysh -f."""
+    path = os.path.join(os.environ["LAB_RUN"], "sr/run/lines.conf")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("\n".join(lines) + "\n")
+    return lab.run("sr", lab.programs.vtysh, "-f", "/run/lines.conf", check=False)
+
+
+@case("each line is shown, and taken back by its no form")
+def each_line(lab):
+    for kind, lines in (("group", GROUP_LINES), ("member", MEMBER_LINES)):
+        header = f"gsa {kind} full"
+        for line, leaf, value, default in lines:
+            lab.configure("sr", header, line)
+            found = shown(lab, kind).get(leaf)
+            check(found == value, f"{line}: {leaf} is {found}")
+            check(f" {line}" in running(lab, header), f"{line} is not written")
+            bare = line.rpartition(" ")[0]
+            for undo in {f"no {line}", f"no {bare}" if " " in bare or "-" in bare else ""} - {""}:
+                if undo in ("no rekey", "no protect", "no lifetime"):
+                    continue
+                lab.configure("sr", header, line, undo)
+                found = shown(lab, kind).get(leaf)
+                check(found == default, f"{undo}: {leaf} is {found}")
+                check(f" {line}" not in running(lab, header), f"{line} is still written")
+        lab.configure("sr", f"no {header}")
+        check(not running(lab, header), f"{header} is still there")
+
+
+@case("Sender-ID bits count with pairwise; the cipher follows the sharing until it is given")
+def pairwise(lab):
+    header = "gsa group full"
+    lab.configure("sr", header, "sharing pairwise")
+    entry = shown(lab, "group")
+    check((entry["cipher"], entry["sender-id-bits"]) == ("aes256gcm16", 16), f"{entry}")
+    for bits in (8, 12, 16):
+        lab.configure("sr", header, f"sender-id-bits {bits}")
+        check(shown(lab, "group")["sender-id-bits"] == bits, f"not {bits}: {shown(lab, 'group')}")
+    for cipher in ("aes128gcm16", "chacha20poly1305", "aes256gcm16", "aes128cbc-sha256"):
+        lab.configure("sr", header, f"cipher {cipher}")
+        check(shown(lab, "group")["cipher"] == cipher, f"not {cipher}: {shown(lab, 'group')}")
+    lab.configure("sr", header, "no cipher", "sharing group")
+    check(shown(lab, "group")["cipher"] == "aes256cbc-sha256", f"{shown(lab, 'group')}")
+    lab.configure("sr", f"no {header}")
+
+
+@case("what is wrong is answered with field, value and what is allowed, and changes nothing")
+def bad_lines(lab):
+    for header, entries in (("gsa group bad", BAD_GROUP), ("gsa member bad", BAD_MEMBER)):
+        for lines, words in entries:
+            check(not typed(lab, header, *lines[:-1]), f"{lines[:-1]} is refused")
+            before = running(lab)
+            answer = typed(lab, header, lines[-1])
+            missing = [word for word in words if word not in answer]
+            check(answer and not missing, f"{lines}: the answer has no {missing}: {answer}")
+            check(running(lab) == before, f"{lines} has changed something")
+            lab.configure("sr", f"no {header}")
+
+
+@case("in a file, too, and the lines beside it count")
+def bad_file(lab):
+    answer = from_file(lab, "gsa group bad", " identifier 400", " cipher aes128gcm16",
+                       " rekey on-join", "exit", "gsa group good", " identifier 401", "exit")
+    check(all(word in answer for word in ("line 3", *COUNTER_MODE)), f"the answer is {answer}")
+    check(running(lab, "gsa group bad") == ["gsa group bad", " identifier 400", " sharing group",
+                                            " rekey on-join", "exit"],
+          f"written: {running(lab, 'gsa group bad')}")
+    check(running(lab, "gsa group good"), "the block behind it is lost")
+    lab.configure("sr", "no gsa group bad", "no gsa group good")
+
+
+@case("key servers keep the order of their lines, also when a file changes it")
+def order(lab):
+    header = "gsa member full"
+    lab.configure("sr", header, *[f"key-server connection {name}" for name in "abc"])
+    answer = from_file(lab, header, " no key-server connection a", " key-server connection d",
+                       " key-server connection a", "exit")
+    check("%" not in answer, f"refused: {answer}")
+    check(shown(lab, "member")["connection"] == list("bcda"), f"{shown(lab, 'member')}")
+    lab.configure("sr", header, "no key-server connection c")
+    check([line[-1] for line in running(lab, header) if "key-server" in line] == list("bda"),
+          f"written: {running(lab, header)}")
+    lab.configure("sr", header, "no key-server")
+    check("connection" not in shown(lab, "member"), f"{shown(lab, 'member')}")
+    lab.configure("sr", f"no {header}")
+
+
+@case("vtysh -b: the whole set comes back after a restart as it was written")
+def whole_set(lab):
+    path = os.path.join(os.environ["LAB_RUN"], "sr/etc/frr/frr.conf")
+    with open(path, encoding="ascii") as file:
+        declared = file.read()
+    with open(path, "a", encoding="ascii") as file:
+        file.write("\n".join(["!"] + GROUP + ["!"] + MEMBER + ["!"]) + "\n")
+    try:
+        lab.supervisor.end("sr", "gcksd")
+        lab.start("sr", "gcksd")
+        for block in (GROUP, MEMBER):
+            check(running(lab, block[0]) == block, f"written: {running(lab, block[0])}")
+        entry = shown(lab, "group")
+        for leaf, value in (("lifetime-data", 10), ("activation-delay", 1), ("sender-id-bits", 8),
+                            ("rekey-on-join", True), ("cipher", "chacha20poly1305")):
+            check(entry[leaf] == value, f"{leaf} of {entry}")
+        entry = shown(lab, "member")
+        check(entry["connection"] == ["first", "second"] and entry["mode"] == "receive-only"
+              and entry["initial-exchange"] == "gsa-auth", f"{entry}")
+    finally:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(declared)
+    lab.configure("sr", f"no {GROUP[0]}", f"no {MEMBER[0]}")
+
+
+@case("help and completion: each value of sharing and cipher, each name of a group")
+def completion(lab):
+    for block, line, words in (
+            ("gsa group blue", "cipher ?", ("aes128gcm16", "chacha20poly1305", "pairwise")),
+            ("gsa group blue", "sharing ?", ("group", "pairwise")),
+            ("gsa group blue", "rekey ?", ("in-flight", "missed-maximum", "on-join", "on-leave")),
+            ("gsa group blue", "lifetime data ?", ("(10-86400)", "Seconds")),
+            ("gsa member x", "mode ?", ("fail-closed", "passive", "receive-only")),
+            ("gsa member x", "initial-exchange ?", ("ike-auth", "gsa-auth"))):
+        answer = typed(lab, block, line)
+        missing = [word for word in words if word not in answer]
+        check(not missing, f"{line} does not know {missing}: {answer}")
+    answer = lab.vtysh("sr", "show gsa group ?", check=False)
+    check("blue" in answer and "empty" in answer, f"show gsa group ? does not know them: {answer}")
+    lab.configure("sr", "no gsa member x")
+
+
+class Transactional:
+    """A second gcksd whose configuration is edited in transactions, as a manager would."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.base = os.path.join(os.environ["LAB_RUN"], "sr")
+        for place in ("run/frr/manager", "lib/manager"):
+            os.makedirs(os.path.join(self.base, place), exist_ok=True)
+        self.socket = os.path.join(self.base, "run/frr/manager/gcksd.vty")
+
+    def __enter__(self):
+        self.process = namespaces.popen(
+            "sr", [self.lab.programs.daemons["gcksd"], "-u", "root", "-g", "root", "-N", "manager",
+                   "-P", "0", "--tcli", "--log", "file:/var/log/frr/manager.log"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(lambda: os.path.exists(self.socket), 30, "the second gcksd listens")
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(30)
+
+    def commit(self, **group):
+        """A group of YANG leaves in one transaction: (status, answer)."""
+        with open(os.path.join(self.base, "run/group.json"), "w", encoding="ascii") as file:
+            json.dump({"frr-gsa:gsa": {"group": [group]}}, file)
+        with vty.socket.socket(vty.socket.AF_UNIX) as connection:
+            connection.settimeout(30)
+            connection.connect(self.socket)
+            for line in ("enable", "configure private",
+                         "configuration load file json /run/group.json"):
+                status, answer = vty.exchange(connection, line)
+                if status != 0:
+                    return status, answer
+            return vty.exchange(connection, "commit")
+
+
+@case("one transaction: what does not fit together is refused, whatever the order of its leaves")
+def transaction(lab):
+    with Transactional(lab) as manager:
+        for group, words in (
+                ({"cipher": "aes256gcm16", "sharing": "group"}, COUNTER_MODE),
+                ({"sharing": "group", "cipher": "chacha20poly1305"}, COUNTER_MODE),
+                ({"cipher": "aes128gcm16"}, COUNTER_MODE),
+                ({"lifetime-data": 20, "activation-delay": 6, "deactivation-delay": 4},
+                 too_short(20, 6, 4, 21)),
+                ({"lifetime-data": 9}, ("lifetime-data is 10 to 86400 seconds",)),
+                ({"sender-id-bits": 10}, ("sender-id-bits is 8, 12 or 16",)),
+                ({"rekey-in-flight": 1001}, ("rekey-in-flight is 1 to 1000 members",))):
+            status, answer = manager.commit(name="managed", **group)
+            missing = [word for word in words if word not in answer]
+            check(status != 0 and not missing, f"{group}: status {status}, no {missing}: {answer}")
+        status, answer = manager.commit(name="managed", **{
+            "lifetime-data": 20, "cipher": "aes256gcm16", "deactivation-delay": 2,
+            "activation-delay": 1, "sharing": "pairwise", "rekey-on-leave": True})
+        check(status == 0, f"a good transaction: {answer}")
+        entry = json.loads(vty.command(manager.socket, "show gsa group managed json"))["group"][0]
+        for leaf, value in (("lifetime-data", 20), ("cipher", "aes256gcm16"),
+                            ("sharing", "pairwise"), ("rekey-on-leave", True)):
+            check(entry[leaf] == value, f"{leaf} of {entry}")
+
+
+if __name__ == "__main__":
+    main()
