@@ -8,6 +8,7 @@ what is allowed, and changes nothing."""
 
 import json
 import os
+import socket
 import subprocess
 
 from harness import Failed, case, check, main, wait_until
@@ -73,6 +74,8 @@ MEMBER_LINES = (
     ("export connected", "export", "connected", "none"),
 )
 
+NEED_THEIR_VALUE = ("rekey", "protect")     # after `no`
+
 COUNTER_MODE = ("cannot be used with sharing group", "nonce", "aes256cbc-sha256, aes128cbc-sha256")
 TOO_SHORT = ("lifetime data {}", "more than twice", "activation-delay {}", "deactivation-delay {}",
              "lifetime data {} and more")
@@ -110,7 +113,7 @@ BAD_MEMBER = (
      ("key-server connection 8", "allowed: 8")),
     (["no key-server connection hq"], ("hq is not configured",)),
     (["mode open"], ("mode open",)),
-    (["initial-exchange ike"], ("initial-exchange ike",)),
+    (["initial-exchange psk"], ("initial-exchange psk",)),
     (["protect 198.18.0.0/16", "local-gateway 198.18.0.2"],
      ("local-gateway 198.18.0.2", "protect 198.18.0.0/16")),
     (["protect 10.0.0.1/8"], ("10.0.0.1/8", "10.0.0.0/8")),
@@ -120,7 +123,8 @@ BAD_MEMBER = (
 def running(lab, header=""):
     """The written configuration of groups, or of one block."""
     blocks, inside = [], False
-    for line in lab.vtysh("sr", "show running-config").splitlines():
+    path = lab.supervisor.socket_of("sr", "gcksd")
+    for line in vty.command(path, "show running-config").splitlines():
         if line.startswith("gsa "):
             inside = line == header or not header
         if inside:
@@ -138,8 +142,27 @@ def shown(lab, kind, name="full"):
 
 
 def typed(lab, *lines):
-    """What vtysh answers; nothing is wrong with silence."""
-    return lab.vtysh("sr", "configure terminal", *lines, check=False).strip()
+    """What gcksd answers; nothing is wrong with silence."""
+    return answers(lab.supervisor.socket_of("sr", "gcksd"), "configure terminal", *lines)[1]
+
+
+def answers(path, *lines):
+    """Of one session, up to the first line that fails: (its status or 0, all text)."""
+    text = ""
+    with socket.socket(socket.AF_UNIX) as session:
+        session.settimeout(30)
+        session.connect(path)
+        for line in ("enable", *lines):
+            status, answer = vty.exchange(session, line)
+            text += answer
+            if status != 0:
+                return status, text.strip()
+    return 0, text.strip()
+
+
+def configure(lab, *lines):
+    answer = typed(lab, *lines)
+    check(not answer, f"{lines}: {answer}")
 
 
 def from_file(lab, *lines):
@@ -147,7 +170,7 @@ def from_file(lab, *lines):
     path = os.path.join(os.environ["LAB_RUN"], "sr/run/lines.conf")
     with open(path, "w", encoding="ascii") as file:
         file.write("\n".join(lines) + "\n")
-    return lab.run("sr", lab.programs.vtysh, "-f", "/run/lines.conf", check=False)
+    return lab.run("sr", "sh", "-c", f"{lab.programs.vtysh} -f /run/lines.conf 2>&1", check=False)
 
 
 @case("each line is shown, and taken back by its no form")
@@ -155,37 +178,35 @@ def each_line(lab):
     for kind, lines in (("group", GROUP_LINES), ("member", MEMBER_LINES)):
         header = f"gsa {kind} full"
         for line, leaf, value, default in lines:
-            lab.configure("sr", header, line)
+            configure(lab, header, line)
             found = shown(lab, kind).get(leaf)
             check(found == value, f"{line}: {leaf} is {found}")
             check(f" {line}" in running(lab, header), f"{line} is not written")
             bare = line.rpartition(" ")[0]
-            for undo in {f"no {line}", f"no {bare}" if " " in bare or "-" in bare else ""} - {""}:
-                if undo in ("no rekey", "no protect", "no lifetime"):
-                    continue
-                lab.configure("sr", header, line, undo)
+            for undo in {line, line if bare in NEED_THEIR_VALUE else bare}:
+                configure(lab, header, line, f"no {undo}")
                 found = shown(lab, kind).get(leaf)
-                check(found == default, f"{undo}: {leaf} is {found}")
+                check(found == default, f"no {undo}: {leaf} is {found}")
                 check(f" {line}" not in running(lab, header), f"{line} is still written")
-        lab.configure("sr", f"no {header}")
+        configure(lab, f"no {header}")
         check(not running(lab, header), f"{header} is still there")
 
 
 @case("Sender-ID bits count with pairwise; the cipher follows the sharing until it is given")
 def pairwise(lab):
     header = "gsa group full"
-    lab.configure("sr", header, "sharing pairwise")
+    configure(lab, header, "sharing pairwise")
     entry = shown(lab, "group")
     check((entry["cipher"], entry["sender-id-bits"]) == ("aes256gcm16", 16), f"{entry}")
     for bits in (8, 12, 16):
-        lab.configure("sr", header, f"sender-id-bits {bits}")
+        configure(lab, header, f"sender-id-bits {bits}")
         check(shown(lab, "group")["sender-id-bits"] == bits, f"not {bits}: {shown(lab, 'group')}")
     for cipher in ("aes128gcm16", "chacha20poly1305", "aes256gcm16", "aes128cbc-sha256"):
-        lab.configure("sr", header, f"cipher {cipher}")
+        configure(lab, header, f"cipher {cipher}")
         check(shown(lab, "group")["cipher"] == cipher, f"not {cipher}: {shown(lab, 'group')}")
-    lab.configure("sr", header, "no cipher", "sharing group")
+    configure(lab, header, "no cipher", "sharing group")
     check(shown(lab, "group")["cipher"] == "aes256cbc-sha256", f"{shown(lab, 'group')}")
-    lab.configure("sr", f"no {header}")
+    configure(lab, f"no {header}")
 
 
 @case("what is wrong is answered with field, value and what is allowed, and changes nothing")
@@ -196,9 +217,9 @@ def bad_lines(lab):
             before = running(lab)
             answer = typed(lab, header, lines[-1])
             missing = [word for word in words if word not in answer]
-            check(answer and not missing, f"{lines}: the answer has no {missing}: {answer}")
+            check(answer and not missing, f"{lines}: the answer has no {missing}: '{answer}'")
             check(running(lab) == before, f"{lines} has changed something")
-            lab.configure("sr", f"no {header}")
+            configure(lab, f"no {header}")
 
 
 @case("in a file, too, and the lines beside it count")
@@ -263,7 +284,7 @@ def completion(lab):
             ("gsa group blue", "lifetime data ?", ("(10-86400)", "Seconds")),
             ("gsa member x", "mode ?", ("fail-closed", "passive", "receive-only")),
             ("gsa member x", "initial-exchange ?", ("ike-auth", "gsa-auth"))):
-        answer = typed(lab, block, line)
+        answer = lab.vtysh("sr", "configure terminal", block, line, check=False)
         missing = [word for word in words if word not in answer]
         check(not missing, f"{line} does not know {missing}: {answer}")
     answer = lab.vtysh("sr", "show gsa group ?", check=False)
@@ -297,15 +318,8 @@ class Transactional:
         """A group of YANG leaves in one transaction: (status, answer)."""
         with open(os.path.join(self.base, "run/group.json"), "w", encoding="ascii") as file:
             json.dump({"frr-gsa:gsa": {"group": [group]}}, file)
-        with vty.socket.socket(vty.socket.AF_UNIX) as connection:
-            connection.settimeout(30)
-            connection.connect(self.socket)
-            for line in ("enable", "configure private",
-                         "configuration load file json /run/group.json"):
-                status, answer = vty.exchange(connection, line)
-                if status != 0:
-                    return status, answer
-            return vty.exchange(connection, "commit")
+        return answers(self.socket, "configure private",
+                       "configuration load file json /run/group.json", "commit")
 
 
 @case("one transaction: what does not fit together is refused, whatever the order of its leaves")
