@@ -28,7 +28,7 @@ void gcks_cli_init(void); /* installs everything below */
 void gcks_cli_group_init(void);
 void gcks_cli_group_sa_init(void); /* by gcks_cli_group_init() */
 void gcks_cli_member_init(void);
-void gcks_cli_exec_init(void); /* clear, debug */
+void gcks_cli_exec_init(void); /* clear, rekey, debug */
 
 /*
  * -- cli.c: checks before the candidate is edited --

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* clear gsa member, debug gsa. */
+/* clear gsa member, gsa rekey, debug gsa. */
 #include <zebra.h>
 
 #include "gcks/cli.h"
@@ -62,6 +62,22 @@ DEFPY (clear_gsa_group_member,
 	if (!gcks_cli_check_name(vty, "clear gsa group", gsa_group, GCKS_NAME_LENGTH_MAX))
 		return CMD_WARNING;
 	return clear_member(vty, gsa_group, argv, argc, 5);
+}
+
+/* ---- rekey ---- */
+
+DEFPY (gsa_rekey_group,
+       gsa_rekey_group_cmd,
+       "gsa rekey group WORD$gsa_group",
+       GSA_STR
+       "Give members a new SA now\n"
+       "All members of a group\n"
+       "Name of the group\n")
+{
+	if (!gcks_cli_check_name(vty, "gsa rekey group", gsa_group, GCKS_NAME_LENGTH_MAX))
+		return CMD_WARNING;
+	nb_cli_rpc_enqueue(vty, "group", gsa_group);
+	return nb_cli_rpc(vty, "/frr-gsa:rekey-group", NULL);
 }
 
 /* ---- debug ---- */
@@ -139,4 +155,5 @@ void gcks_cli_exec_init(void)
 	install_element(ENABLE_NODE, &show_debugging_gsa_cmd);
 	install_element(ENABLE_NODE, &clear_gsa_member_cmd);
 	install_element(ENABLE_NODE, &clear_gsa_group_member_cmd);
+	install_element(ENABLE_NODE, &gsa_rekey_group_cmd);
 }

@@ -182,6 +182,7 @@ const struct frr_yang_module_info frr_gsa_info = {
 #undef DAEMON
 
 		{ .xpath = "/frr-gsa:clear-member", .cbs.rpc = gcks_nb_clear_member },
+		{ .xpath = "/frr-gsa:rekey-group", .cbs.rpc = gcks_nb_rekey_group },
 		{ .xpath = NULL },
 	},
 };

@@ -124,5 +124,6 @@ struct yang_data *gcks_nb_state_daemon_leaf(struct nb_cb_get_elem_args *args);
 /* -- northbound_event.c -- */
 
 int gcks_nb_clear_member(struct nb_cb_rpc_args *args);
+int gcks_nb_rekey_group(struct nb_cb_rpc_args *args);
 
 #endif

@@ -1,10 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* /frr-gsa:clear-member, and the notifications. */
+/* /frr-gsa:clear-member, /frr-gsa:rekey-group, and the notifications. */
 #include <zebra.h>
 
 #include "gcks/northbound.h"
 
 #include "lib/linklist.h"
+
+/* A group that is served; NULL: the error says why it is not. */
+static const struct gcks_group *served_group(struct nb_cb_rpc_args *args)
+{
+	const char *name = yang_dnode_get_string(args->input, "group");
+	const struct gcks_group *group = gcks_policy_find(&gcksd.policy, name);
+
+	if (group && group->identifier)
+		return group;
+	snprintf(args->errmsg, args->errmsg_len, "group %s is not %s", name,
+		 group ? "served: it has no identifier"
+		       : "configured; show gsa group lists those that are");
+	return NULL;
+}
 
 /* ---- clear-member ---- */
 
@@ -17,16 +31,11 @@ int gcks_nb_clear_member(struct nb_cb_rpc_args *args)
 	char number[16];
 
 	if (yang_dnode_exists(args->input, "group")) {
-		const char *name = yang_dnode_get_string(args->input, "group");
-
-		group = gcks_policy_find(&gcksd.policy, name);
-		/* 0 would mean all groups */
-		if (!group || !group->identifier) {
-			snprintf(args->errmsg, args->errmsg_len, "group %s is not %s", name,
-				 group ? "served: it has no identifier" : "configured");
+		/* identifier 0 would mean all groups */
+		group = served_group(args);
+		if (!group)
 			return NB_ERR_NOT_FOUND;
-		}
-		snprintf(where, sizeof(where), "in group %s", name);
+		snprintf(where, sizeof(where), "in group %s", group->name);
 	}
 	ended = gcks_server_clear(identity, group ? group->identifier : 0);
 	if (!ended) {
@@ -37,6 +46,28 @@ int gcks_nb_clear_member(struct nb_cb_rpc_args *args)
 	}
 	snprintf(number, sizeof(number), "%u", ended);
 	yang_dnode_rpc_output_add(args->output, "ended-registrations", number);
+	return NB_OK;
+}
+
+/* ---- rekey-group ---- */
+
+int gcks_nb_rekey_group(struct nb_cb_rpc_args *args)
+{
+	const struct gcks_group *group = served_group(args);
+
+	if (!group)
+		return NB_ERR_NOT_FOUND;
+	if (!gcks_registration_count(&gcksd.registrations, group->identifier)) {
+		snprintf(args->errmsg, args->errmsg_len,
+			 "group %s has no registered member who could be told a new SA",
+			 group->name);
+		return NB_ERR_NOT_FOUND;
+	}
+	if (!gcks_server_rekey(group->identifier)) {
+		snprintf(args->errmsg, args->errmsg_len,
+			 "group %s has no SA yet: its first member gets the first one", group->name);
+		return NB_ERR_NOT_FOUND;
+	}
 	return NB_OK;
 }
 

@@ -292,6 +292,24 @@ def completion(lab):
     lab.configure("sr", "no gsa member x")
 
 
+@case("gsa rekey group: a new SA, or the reason why there is none")
+def rekey(lab):
+    for name, words in (("nosuch", ("group nosuch is not configured", "show gsa group")),
+                        ("empty", ("group empty has no registered member",))):
+        answer = lab.vtysh("sr", f"gsa rekey group {name}", check=False)
+        check(all(word in answer for word in words), f"{name}: {answer}")
+    lab.configure("sr", "gsa group unnumbered")
+    answer = lab.vtysh("sr", "gsa rekey group unnumbered", check=False)
+    check("is not served: it has no identifier" in answer, f"unnumbered: {answer}")
+    lab.configure("sr", "no gsa group unnumbered")
+    before = shown(lab, "group", "blue")
+    answer = lab.vtysh("sr", "gsa rekey group blue")
+    check(not answer.strip(), f"blue: {answer}")
+    wait_until(lambda: shown(lab, "group", "blue")["generation"] == before["generation"] + 1,
+               30, "blue has the next SA", diagnose=lambda: shown(lab, "group", "blue"))
+    check(shown(lab, "group", "blue")["spi"] != before["spi"], "it has the SPI of the old one")
+
+
 class Transactional:
     """A second gcksd whose configuration is edited in transactions, as a manager would."""
 
