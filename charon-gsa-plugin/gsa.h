@@ -9,13 +9,18 @@
  *   gsa_group_sa.c    GroupSa of the local protocol <-> GSA and KD
  *   gsa_server.c      key server: registrations held by this charon, their end
  *   gsa_refused.c     key server: peers whose authentication charon refused
- *   gsa_respond.c     task that answers GSA_REGISTRATION
+ *   gsa_peer.c        who stands at the other end of an IKE_SA
+ *   gsa_credential.c  key server: certificates that are no longer good
+ *   gsa_answer.c      key server: the answer to a request to register; gsa_respond.c: task that
+ *                     answers GSA_REGISTRATION; gsa_auth_respond.c: task that answers GSA_AUTH
+ *   gsa_auth.c        GSA_AUTH in place of IKE_AUTH
  *   gsa_rekey.c       key server: rekeys that gcksd wants sent, GSA_INBAND_REKEY
  *   gsa_member.c      member: groups to join, their state machine; gsa_group.c: one of them;
  *                     gsa_attempt.c: attempts; gsa_member_event.c: what happens to IKE_SAs
  *   gsa_held.c        SAs and Sender-IDs that a member holds of a group
  *   gsa_rekeyed.c     member: task that answers GSA_INBAND_REKEY
- *   gsa_register.c    task that initiates GSA_REGISTRATION; gsa_depart.c: Delete and departure
+ *   gsa_register.c    task that initiates GSA_REGISTRATION, or opens with GSA_AUTH;
+ *                     gsa_depart.c: Delete and departure
  *   gsa_kernel.c      states that gcksd asks for; gsa_kernel_policy.c: policies
  *
  * Threads: tasks and listeners run in charon's workers, holding the IKE_SA.  Messages of
@@ -45,6 +50,8 @@ typedef struct {
 	gsa_member_t *member;
 	gsa_kernel_t *kernel;
 	struct gsa_refused_t *refused;
+	struct gsa_credential_t *credential;
+	struct gsa_auth_t *auth;
 } gsa_t;
 extern gsa_t gsa;
 
@@ -154,6 +161,11 @@ uint16_t gsa_group_sa_take(ike_sa_t *ike_sa, message_t *message, Gsa__GroupSa **
 /** Wipes the keys first; NULL is fine. */
 void gsa_group_sa_free(Gsa__GroupSa *group_sa);
 
+/* gsa_peer.c */
+
+/** Free with gsa__peer__free_unpacked(). */
+Gsa__Peer *gsa_peer_create(ike_sa_t *ike_sa);
+
 /* Key server */
 
 struct gsa_server_t {
@@ -176,6 +188,8 @@ struct gsa_server_t {
 	 * @return	FALSE if there is no such registration
 	 */
 	bool (*name)(gsa_server_t *this, uint32_t ike_sa, uint32_t group, chunk_t *name);
+	/** Unique ids of the IKE_SAs whose members have a certificate (allocated, NULL: none). */
+	size_t (*with_certificate)(gsa_server_t *this, uint32_t **ids);
 	/** How many registrations are held over the IKE_SA. */
 	size_t (*count)(gsa_server_t *this, uint32_t ike_sa);
 	void (*destroy)(gsa_server_t *this);
@@ -197,6 +211,16 @@ typedef struct gsa_refused_t gsa_refused_t;
 /** Tells gcksd of peers that failed to authenticate. */
 gsa_refused_t *gsa_refused_create(void);
 void gsa_refused_destroy(gsa_refused_t *this);
+
+typedef struct gsa_credential_t gsa_credential_t;
+/** Ends the registrations of members whose certificates are no longer good. */
+gsa_credential_t *gsa_credential_create(void);
+void gsa_credential_start(gsa_credential_t *this);
+void gsa_credential_destroy(gsa_credential_t *this);
+/** What an alert says of a certificate (static); NULL: it is about something else. */
+const char *gsa_credential_reason(alert_t alert);
+
+typedef struct gsa_auth_t gsa_auth_t;
 
 /* Member */
 
@@ -227,6 +251,8 @@ struct gsa_member_t {
 			  const char **reason);
 	/** The groups that hold an SA of this SPI, as text; FALSE: none. */
 	bool (*holders)(gsa_member_t *this, uint32_t spi, char *text, size_t size);
+	/** Does a group of ours open this IKE_SA with GSA_AUTH? */
+	bool (*opens)(gsa_member_t *this, uint32_t ike_sa);
 	/** Does a group of ours need this IKE_SA? */
 	bool (*uses)(gsa_member_t *this, uint32_t ike_sa);
 	void (*destroy)(gsa_member_t *this);
@@ -235,6 +261,8 @@ gsa_member_t *gsa_member_create(void);
 
 /** Task that registers with a group; `attempt` comes back in the outcome. */
 task_t *gsa_register_create(ike_sa_t *ike_sa, const char *group, bool sender, uint32_t attempt);
+/** The same while the IKE_SA is established: to be queued before it is initiated. */
+task_t *gsa_open_create(ike_sa_t *ike_sa, const char *group, bool sender, uint32_t attempt);
 
 /** Constructor for message_register_exchange(GSA_INBAND_REKEY): requests of key servers. */
 task_t *gsa_rekeyed_create(ike_sa_t *ike_sa, message_t *request);

@@ -50,7 +50,7 @@ void gsa_attempt_after(gsa_group_t *group, uint32_t delay_ms)
 	job_t *job;
 
 	group->waiting = TRUE;
-	group->registering = FALSE;
+	group->registering = group->opening = FALSE;
 	INIT(attempt,
 		.name = strdup(group->name),
 		.attempt = ++group->attempt,
@@ -128,6 +128,16 @@ void gsa_attempt_register(gsa_group_t *group, ike_sa_t *ike_sa)
 				  (job_t *)initiate_tasks_job_create(ike_sa->get_id(ike_sa)));
 }
 
+/* The same with one that is not initiated yet. */
+static void open_with(gsa_group_t *group, ike_sa_t *ike_sa)
+{
+	group->waiting = FALSE;
+	group->registering = group->opening = TRUE;
+	group->asked_ms = gsa_now_ms();
+	ike_sa->queue_task(
+		ike_sa, gsa_open_create(ike_sa, group->name, group->sender, ++group->attempt));
+}
+
 /* FALSE: the IKE_SA is of no use to the group now. */
 static bool attach(private_gsa_member_t *this, const attempt_t *attempt, ike_sa_t *ike_sa,
 		   bool created)
@@ -150,6 +160,8 @@ static bool attach(private_gsa_member_t *this, const attempt_t *attempt, ike_sa_
 		}
 		if (state == IKE_ESTABLISHED || state == IKE_REKEYING)
 			gsa_attempt_register(group, ike_sa);
+		else if (created && group->gsa_auth)
+			open_with(group, ike_sa);
 	}
 	this->mutex->unlock(this->mutex);
 	return wanted;

@@ -103,7 +103,7 @@ METHOD(gsa_member_t, conclude, void, private_gsa_member_t *this, ike_sa_t *ike_s
 	this->mutex->lock(this->mutex);
 	group = gsa_member_find(this, outcome->group);
 	if (group && group->attempt == outcome->attempt && group->registering) {
-		group->registering = FALSE;
+		group->registering = group->opening = FALSE;
 		if (outcome->group_sa) {
 			registered(group, ike_sa, outcome->group_sa);
 		} else if (outcome->notify) {
@@ -266,6 +266,7 @@ static void join(private_gsa_member_t *this, const Gsa__Join *body)
 	    group->sender == !!body->sender) {
 		group->marked = FALSE;
 		group->retry_s = body->retry_s;
+		group->gsa_auth = body->gsa_auth;
 		set_connections(group, body);
 		renew(group, body);
 		return;
@@ -277,6 +278,7 @@ static void join(private_gsa_member_t *this, const Gsa__Join *body)
 	INIT(group,
 		.name = strdup(body->group),
 		.sender = body->sender,
+		.gsa_auth = body->gsa_auth,
 		.retry_s = body->retry_s,
 		.renew = body->renew,
 		.attempt = gsa_random_ms(0, INT32_MAX), /* unlike that of a group that was left */
@@ -403,6 +405,21 @@ METHOD(gsa_member_t, holders, bool, private_gsa_member_t *this, uint32_t spi, ch
 	return *text != '\0';
 }
 
+METHOD(gsa_member_t, opens, bool, private_gsa_member_t *this, uint32_t ike_sa)
+{
+	enumerator_t *enumerator;
+	gsa_group_t *group;
+	bool opens = FALSE;
+
+	this->mutex->lock(this->mutex);
+	enumerator = this->groups->create_enumerator(this->groups);
+	while (!opens && enumerator->enumerate(enumerator, &group))
+		opens = group->opening && group->ike_sa == ike_sa;
+	enumerator->destroy(enumerator);
+	this->mutex->unlock(this->mutex);
+	return opens;
+}
+
 METHOD(gsa_member_t, uses, bool, private_gsa_member_t *this, uint32_t ike_sa)
 {
 	bool used;
@@ -434,6 +451,7 @@ gsa_member_t *gsa_member_create(void)
 			.conclude = _conclude,
 			.rekey = (void *)gsa_member_rekey,
 			.holders = _holders,
+			.opens = _opens,
 			.uses = _uses,
 			.destroy = _destroy,
 		},

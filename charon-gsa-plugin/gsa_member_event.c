@@ -84,6 +84,7 @@ static void down(private_gsa_member_t *this, ike_sa_t *ike_sa)
 		if (group->ike_sa != id)
 			continue;
 		group->ike_sa = 0;
+		group->opening = FALSE;
 		half_open = left_half_open(group, ike_sa);
 		if (group->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED)
 			gsa_group_enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_LOST, 0,
@@ -175,6 +176,14 @@ METHOD(listener_t, alert, bool, gsa_member_listener_t *listener, ike_sa_t *ike_s
 
 /* Deletes of the key server (RFC 9838 §2.4.3) */
 
+/* GSA_AUTH may have its own name by now. */
+static bool is_auth(message_t *message)
+{
+	exchange_type_t type = message->get_exchange_type(message);
+
+	return type == IKE_AUTH || type == GSA_AUTH;
+}
+
 static void sends_auth(private_gsa_member_t *this, ike_sa_t *ike_sa)
 {
 	enumerator_t *enumerator;
@@ -200,7 +209,7 @@ METHOD(listener_t, message, bool, gsa_member_listener_t *listener, ike_sa_t *ike
 	gsa_group_t *group;
 	chunk_t body;
 
-	if (!incoming && plain && ike_sa && message->get_exchange_type(message) == IKE_AUTH)
+	if (!incoming && plain && ike_sa && is_auth(message))
 		sends_auth(this, ike_sa);
 	if (!incoming || !plain || !ike_sa || !message->get_request(message) ||
 	    message->get_exchange_type(message) != INFORMATIONAL ||

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* charon's gsa plugin: its parts, in their order. */
-#include "charon-gsa-plugin/gsa.h"
+#include "charon-gsa-plugin/gsa_auth.h"
 
 #include <plugins/plugin.h>
 
@@ -18,14 +18,20 @@ static void start(void)
 	gsa.server = gsa_server_create();
 	gsa.rekeys = gsa_rekeys_create();
 	gsa.refused = gsa_refused_create();
+	gsa.credential = gsa_credential_create();
+	gsa.auth = gsa_auth_create();
 	gsa.member = gsa_member_create();
+	gsa_auth_listen(gsa.auth);
+	gsa_credential_start(gsa.credential);
 }
 
 /* Nothing calls a part when it goes; a part may still send, which does nothing then. */
 static void stop(void)
 {
 	gsa_local_stop(gsa.local);
+	gsa_auth_destroy(gsa.auth);
 	gsa.member->destroy(gsa.member);
+	gsa_credential_destroy(gsa.credential);
 	gsa_refused_destroy(gsa.refused);
 	gsa.rekeys->destroy(gsa.rekeys);
 	gsa.server->destroy(gsa.server);
@@ -39,6 +45,8 @@ static const struct {
 	exchange_type_t type;
 	exchange_task_constructor_t create;
 } exchanges[] = {
+	/* an IKE_AUTH to libcharon; one over an IKE_SA that is authenticated is not answered */
+	{ GSA_AUTH, gsa_respond_create },
 	{ GSA_REGISTRATION, gsa_respond_create },
 	{ GSA_INBAND_REKEY, gsa_rekeyed_create },
 };
@@ -52,6 +60,7 @@ static void unregister(size_t count)
 static bool load(plugin_t *this, plugin_feature_t *feature, bool reg, void *data)
 {
 	if (!reg) {
+		message_register_initial_task(NULL);
 		unregister(countof(exchanges));
 		stop();
 		return TRUE;
@@ -63,6 +72,12 @@ static bool load(plugin_t *this, plugin_feature_t *feature, bool reg, void *data
 		DBG1(DBG_CFG, "gsa: exchange type %d is taken by another plugin",
 		     exchanges[i].type);
 		unregister(i);
+		stop();
+		return FALSE;
+	}
+	if (!message_register_initial_task(gsa_auth_respond_create)) {
+		DBG1(DBG_CFG, "gsa: another plugin answers while IKE_SAs are established");
+		unregister(countof(exchanges));
 		stop();
 		return FALSE;
 	}

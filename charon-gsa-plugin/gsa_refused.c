@@ -15,26 +15,6 @@ struct gsa_refused_t {
 	const char *rejected_reason;
 };
 
-static const char *certificate_reason(alert_t alert)
-{
-	switch (alert) {
-	case ALERT_CERT_EXPIRED:
-		return "its certificate, or one of a CA above, is not valid now";
-	case ALERT_CERT_REVOKED:
-		return "its certificate is revoked";
-	case ALERT_CERT_VALIDATION_FAILED:
-		return "its certificate's status is not known";
-	case ALERT_CERT_NO_ISSUER:
-	case ALERT_CERT_UNTRUSTED_ROOT:
-		return "its certificate is not of a trusted CA";
-	case ALERT_CERT_EXCEEDED_PATH_LEN:
-	case ALERT_CERT_POLICY_VIOLATION:
-		return "its certificate violates a policy";
-	default:
-		return NULL;
-	}
-}
-
 static void send_refused(ike_sa_t *ike_sa, const char *reason)
 {
 	identification_t *identity = ike_sa->get_other_id(ike_sa);
@@ -58,7 +38,7 @@ static void send_refused(ike_sa_t *ike_sa, const char *reason)
 METHOD(listener_t, alert, bool, gsa_refused_t *this, ike_sa_t *ike_sa, alert_t alert,
        va_list args)
 {
-	const char *certificate = certificate_reason(alert);
+	const char *certificate = gsa_credential_reason(alert);
 	const char *reason = "wrong key or signature, or no connection permits its authentication";
 	uint32_t id;
 

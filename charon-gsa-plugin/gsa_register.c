@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Task of the member: registers with a group over an established IKE_SA (RFC 9838 §2.3.2).
+ * Tasks of the member: register with a group over an established IKE_SA (RFC 9838 §2.3.2), or
+ * with GSA_AUTH while it is established (§2.3.1).
  *
  *   HDR, SK{IDg, SAg [, N(GROUP_SENDER)]}  -->
  *                                    <--  HDR, SK{GSA, KD, N(USE_TRANSPORT_MODE),
  *                                                 N(group identifier)}
  *                                    <--  HDR, SK{N(error)}
  *
+ * In GSA_AUTH the same payloads stand beside those that authenticate. They are looked at when
+ * libcharon's tasks have found the key server to be authentic.
+ *
  * No answer ends the IKE_SA: other groups may depend on it.
  */
+#include "charon-gsa-plugin/gsa_auth.h"
 #include "charon-gsa-plugin/gsa_held.h"
-#include "charon-gsa-plugin/gsa.h"
 
 #define TEXT_MAX 200
 
@@ -20,25 +24,35 @@ typedef struct {
 	char *group;
 	bool sender;
 	uint32_t attempt;
+	bool opens, sent; /* GSA_AUTH */
 	bool concluded;
 } gsa_register_t;
 
-METHOD(task_t, build, status_t, gsa_register_t *this, message_t *message)
+/* FALSE: the group's name is not one. */
+static bool ask(gsa_register_t *this, message_t *message)
 {
 	uint8_t sender_ids[4];
 
-	if (!gsa_group_id_add(message, chunk_from_str(this->group))) {
-		message->set_exchange_type(message, EXCHANGE_TYPE_UNDEFINED);
-		return SUCCESS;
-	}
-	message->set_exchange_type(message, GSA_REGISTRATION);
+	if (!gsa_group_id_add(message, chunk_from_str(this->group)))
+		return FALSE;
 	gsa_sag_add(message);
 	if (this->sender) {
 		htoun32(sender_ids, 1);
 		gsa_notify_add(message, GSA_NOTIFY_GROUP_SENDER, chunk_from_thing(sender_ids));
 	}
-	DBG1(DBG_IKE, "gsa: registering with group %s over IKE_SA %s[%u]", this->group,
-	     this->ike_sa->get_name(this->ike_sa), this->ike_sa->get_unique_id(this->ike_sa));
+	DBG1(DBG_IKE, "gsa: registering with group %s over IKE_SA %s[%u]%s", this->group,
+	     this->ike_sa->get_name(this->ike_sa), this->ike_sa->get_unique_id(this->ike_sa),
+	     this->opens ? " that is opened with GSA_AUTH" : "");
+	return TRUE;
+}
+
+METHOD(task_t, build, status_t, gsa_register_t *this, message_t *message)
+{
+	if (!ask(this, message)) {
+		message->set_exchange_type(message, EXCHANGE_TYPE_UNDEFINED);
+		return SUCCESS;
+	}
+	message->set_exchange_type(message, GSA_REGISTRATION);
 	return NEED_MORE;
 }
 
@@ -90,9 +104,23 @@ static void conclude(gsa_register_t *this, ike_sa_t *ike_sa, uint16_t notify, co
 	gsa.member->conclude(gsa.member, ike_sa, &outcome);
 }
 
+/* In the first message of the exchange; gsa_auth.c gives it its name. */
+METHOD(task_t, build_open, status_t, gsa_register_t *this, message_t *message)
+{
+	if (message->get_exchange_type(message) != IKE_AUTH || this->sent)
+		return NEED_MORE;
+	/* swanctl wants a CHILD_SA, which GSA_AUTH does not create: registers when that is up */
+	if (message->get_payload(message, PLV2_SECURITY_ASSOCIATION)) {
+		conclude(this, NULL, 0, "the IKE_SA is opened for a CHILD_SA", NULL);
+		return SUCCESS;
+	}
+	this->sent = TRUE;
+	return ask(this, message) ? NEED_MORE : SUCCESS;
+}
+
 METHOD(task_t, process, status_t, gsa_register_t *this, message_t *message)
 {
-	uint16_t notify = gsa_error_find(message);
+	uint16_t notify = this->opens ? gsa_auth_error(message) : gsa_error_find(message);
 	Gsa__GroupSa *group_sa = NULL;
 	char text[TEXT_MAX];
 	const char *reason;
@@ -126,6 +154,14 @@ METHOD(task_t, process, status_t, gsa_register_t *this, message_t *message)
 	return SUCCESS;
 }
 
+METHOD(task_t, process_open, status_t, gsa_register_t *this, message_t *message)
+{
+	if (message->get_exchange_type(message) != IKE_AUTH ||
+	    this->ike_sa->get_state(this->ike_sa) != IKE_ESTABLISHED)
+		return NEED_MORE;
+	return _process(this, message);
+}
+
 METHOD(task_t, get_type, task_type_t, gsa_register_t *this)
 {
 	return TASK_CUSTOM;
@@ -134,6 +170,7 @@ METHOD(task_t, get_type, task_type_t, gsa_register_t *this)
 METHOD(task_t, migrate, void, gsa_register_t *this, ike_sa_t *ike_sa)
 {
 	this->ike_sa = ike_sa;
+	this->sent = FALSE;
 }
 
 METHOD(task_t, destroy, void, gsa_register_t *this)
@@ -144,7 +181,7 @@ METHOD(task_t, destroy, void, gsa_register_t *this)
 	free(this);
 }
 
-task_t *gsa_register_create(ike_sa_t *ike_sa, const char *group, bool sender, uint32_t attempt)
+static gsa_register_t *create(ike_sa_t *ike_sa, const char *group, bool sender, uint32_t attempt)
 {
 	gsa_register_t *this;
 
@@ -161,5 +198,20 @@ task_t *gsa_register_create(ike_sa_t *ike_sa, const char *group, bool sender, ui
 		.sender = sender,
 		.attempt = attempt,
 	);
+	return this;
+}
+
+task_t *gsa_register_create(ike_sa_t *ike_sa, const char *group, bool sender, uint32_t attempt)
+{
+	return &create(ike_sa, group, sender, attempt)->public;
+}
+
+task_t *gsa_open_create(ike_sa_t *ike_sa, const char *group, bool sender, uint32_t attempt)
+{
+	gsa_register_t *this = create(ike_sa, group, sender, attempt);
+
+	this->opens = TRUE;
+	this->public.build = _build_open;
+	this->public.process = _process_open;
 	return &this->public;
 }

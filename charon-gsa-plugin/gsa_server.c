@@ -198,6 +198,27 @@ METHOD(gsa_server_t, count, size_t, private_gsa_server_t *this, uint32_t ike_sa)
 	return number;
 }
 
+METHOD(gsa_server_t, with_certificate, size_t, private_gsa_server_t *this, uint32_t **ids)
+{
+	enumerator_t *enumerator;
+	registration_t *first;
+	linked_list_t *list;
+	size_t number = 0;
+	const void *key;
+
+	this->mutex->lock(this->mutex);
+	*ids = calloc(this->ike_sas->get_count(this->ike_sas), sizeof(**ids));
+	enumerator = this->ike_sas->create_enumerator(this->ike_sas);
+	while (*ids && enumerator->enumerate(enumerator, &key, &list)) {
+		list->get_first(list, (void **)&first);
+		if (first->peer->credential == GSA__CREDENTIAL__CREDENTIAL_CERTIFICATE)
+			(*ids)[number++] = first->peer->ike_sa;
+	}
+	enumerator->destroy(enumerator);
+	this->mutex->unlock(this->mutex);
+	return number;
+}
+
 METHOD(gsa_server_t, repeat, void, private_gsa_server_t *this)
 {
 	enumerator_t *ike_sas, *enumerator;
@@ -486,6 +507,7 @@ gsa_server_t *gsa_server_create(void)
 			.name = _name,
 			.left = _left,
 			.count = _count,
+			.with_certificate = _with_certificate,
 			.destroy = _destroy,
 		},
 		.listener = {
