@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """GSA and KD as RFC 9838 draws them (§4.4, §4.5), strictly: nothing may be left over, reserved
-octets are zero. Written from the text alone; shares no code with libgsa.
+octets are zero; SAg (§2.3.3) both ways. Written from the text alone; shares no code with libgsa.
 """
 
 import struct
@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.keywrap import aes_key_unwrap_with_padding
 
 from harness import check
 
-ESP = 3
-ENCR, INTEG, SN = 1, 3, 5
+AH, ESP, GIKE_UPDATE = 2, 3, 6
+ENCR, INTEG, SN, KWA = 1, 3, 5, 13
 # notifies
 NO_PROPOSAL_CHOSEN, INVALID_GROUP_ID, AUTHORIZATION_FAILED, REGISTRATION_FAILED = 14, 45, 46, 49
 USE_TRANSPORT_MODE, GROUP_SENDER, GROUP_IDENTIFIER = 16391, 16429, 40970
@@ -96,3 +96,17 @@ def key_download(body, key_wrap_key):
         check((key_id, key_wrap_key_id) == (0, 0), f"Key ID {key_id}, KWK ID {key_wrap_key_id}")
         keys[int.from_bytes(spi, "big")] = aes_key_unwrap_with_padding(key_wrap_key, wrapped[8:])
     return keys, member
+
+
+def supported(*proposals):
+    """Body of SAg, of [(protocol, [(type, id, key bits or 0)])]: no SPIs, all of number 1."""
+    out = b""
+    for index, (protocol, wanted) in enumerate(proposals):
+        joined = b""
+        for number, (kind, identifier, bits) in enumerate(wanted):
+            attribute = struct.pack(">HH", 0x800e, bits) if bits else b""
+            joined += struct.pack(">BBHBBH", 0 if number + 1 == len(wanted) else 3, 0,
+                                  8 + len(attribute), kind, 0, identifier) + attribute
+        out += struct.pack(">BBHBBBB", 0 if index + 1 == len(proposals) else 2, 0,
+                           8 + len(joined), 1, protocol, 0, len(wanted)) + joined
+    return out

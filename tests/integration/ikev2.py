@@ -12,18 +12,19 @@ import socket
 import struct
 import time
 
+from cryptography import x509
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes, hmac
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from harness import check
 from topology import namespaces
 
 # exchanges
-IKE_SA_INIT, IKE_AUTH, INFORMATIONAL, GSA_REGISTRATION = 34, 35, 37, 40
+IKE_SA_INIT, IKE_AUTH, INFORMATIONAL, GSA_AUTH, GSA_REGISTRATION = 34, 35, 37, 39, 40
 # payloads
-SA, KE, IDI, IDR, AUTH, NONCE, NOTIFY, DELETE, SK, SKF = 33, 34, 35, 36, 39, 40, 41, 42, 46, 53
+SA, KE, IDI, IDR, CERT, CERTREQ, AUTH, NONCE, NOTIFY, DELETE, SK, SKF = 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 46, 53
 IDG, GSA, KD = 50, 51, 52
 # the transform type of key wrap algorithms
 KWA = 13
@@ -123,7 +124,7 @@ class Initiator:
         self.closed = False
         self.requests = []   # of the peer, all answered
         self.answered = {}   # Message ID: our answer
-        self.peer_nonce = self.init_request = self.keys = None
+        self.peer_nonce = self.init_request = self.init_answer = self.keys = None
         self.sequence = 0
         self.key_wrap, self.key_wrap_algorithm = tuple(key_wrap), None
 
@@ -250,9 +251,9 @@ class Initiator:
             message = self.receive(deadline)
         return found
 
-    def await_request(self, condition):
+    def await_request(self, condition, deadline_s=ANSWER_S):
         """The first request of the peer, so far or soon, that meets a condition."""
-        deadline = time.monotonic() + ANSWER_S
+        deadline = time.monotonic() + deadline_s
         while not any(condition(request) for request in self.requests):
             self.receive(min(deadline, time.monotonic() + 0.1))
             check(time.monotonic() < deadline, lambda: "the key server did not ask for it, only "
@@ -294,6 +295,7 @@ class Initiator:
         answer = self.transmit(self.init_request)
         check(not answer.errors(), f"IKE_SA_INIT: error notifies {answer.errors()}")
         check(CHILDLESS_SUPPORTED in answer.notifies(), "no CHILDLESS_IKEV2_SUPPORTED")
+        self.init_answer = answer.packet
         self.take_proposal(answer.bodies(SA)[0])
         self.message_id = 1
         self.spi_r = answer.packet[8:16]
@@ -309,13 +311,40 @@ class Initiator:
             self.keys[name], stream = stream[:length], stream[length:]
         return self
 
-    def authenticate(self, identity, peer_identity, secret):
+    def authentication(self, identity, peer_identity, secret):
+        """The payloads of IKE_AUTH, or GSA_AUTH, that authenticate with a pre-shared key."""
         own = identification(ID_FQDN, identity)
         octets = self.init_request + self.peer_nonce + prf(self.keys["pi"], own)
         code = prf(prf(secret.encode(), b"Key Pad for IKEv2"), octets)
-        return self.request(IKE_AUTH, [
-            (IDI, own), (IDR, identification(ID_FQDN, peer_identity)),
-            (AUTH, bytes([2, 0, 0, 0]) + code)])
+        return [(IDI, own), (IDR, identification(ID_FQDN, peer_identity)),
+                (AUTH, bytes([2, 0, 0, 0]) + code)]
+
+    def certified(self, identity, peer_identity, credential):
+        """The same with an ECDSA P-256 key, whose certificate and CA come along."""
+        own = identification(ID_FQDN, identity)
+        octets = self.init_request + self.peer_nonce + prf(self.keys["pi"], own)
+        r, s = utils.decode_dss_signature(credential.key.sign(octets, ec.ECDSA(hashes.SHA256())))
+        return [(IDI, own), (CERT, bytes([4]) + credential.certificate),
+                (CERTREQ, bytes([4]) + credential.authority_hash),
+                (IDR, identification(ID_FQDN, peer_identity)),
+                (AUTH, bytes([9, 0, 0, 0]) + r.to_bytes(32, "big") + s.to_bytes(32, "big"))]
+
+    def check_peer(self, answer, secret=None):
+        """The responder's AUTH (RFC 7296 §2.15): by the secret, or by the certificate it sent."""
+        (auth,), (identity,) = answer.bodies(AUTH), answer.bodies(IDR)
+        octets = self.init_answer + self.nonce + prf(self.keys["pr"], identity)
+        if secret:
+            code = prf(prf(secret.encode(), b"Key Pad for IKEv2"), octets)
+            check(auth == bytes([2, 0, 0, 0]) + code, "AUTH of the key server is wrong")
+            return
+        certificate = x509.load_der_x509_certificate(answer.bodies(CERT)[0][1:])
+        check(auth[0] == 9 and len(auth) == 68, f"AUTH method {auth[0]}, {len(auth)} octets")
+        signature = utils.encode_dss_signature(*(int.from_bytes(auth[start:start + 32], "big")
+                                                 for start in (4, 36)))
+        certificate.public_key().verify(signature, octets, ec.ECDSA(hashes.SHA256()))
+
+    def authenticate(self, identity, peer_identity, secret):
+        return self.request(IKE_AUTH, self.authentication(identity, peer_identity, secret))
 
     def establish(self, identity, peer_identity, secret):
         answer = self.init().authenticate(identity, peer_identity, secret)
