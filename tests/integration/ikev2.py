@@ -22,7 +22,8 @@ from harness import check
 from topology import namespaces
 
 # exchanges
-IKE_SA_INIT, IKE_AUTH, INFORMATIONAL, GSA_AUTH, GSA_REGISTRATION = 34, 35, 37, 39, 40
+IKE_SA_INIT, IKE_AUTH, INFORMATIONAL = 34, 35, 37
+GSA_AUTH, GSA_REGISTRATION, GSA_INBAND_REKEY = 39, 40, 42
 # payloads
 SA, KE, IDI, IDR, CERT, CERTREQ, AUTH, NONCE, NOTIFY, DELETE, SK, SKF = 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 46, 53
 IDG, GSA, KD = 50, 51, 52
@@ -91,6 +92,7 @@ class Message:
     def __init__(self, exchange, flags, message_id, payloads, packet):
         self.exchange, self.flags, self.message_id = exchange, flags, message_id
         self.payloads, self.packet = payloads, packet
+        self.fragments = []   # packets, if it came so
 
     def kinds(self):
         return [kind for kind, _ in self.payloads]
@@ -123,7 +125,9 @@ class Initiator:
         self.nonce, self.message_id = os.urandom(32), 0
         self.closed = False
         self.requests = []   # of the peer, all answered
+        self.answers_requests, self.ignored = True, []
         self.answered = {}   # Message ID: our answer
+        self.parts = {}      # (Message ID, response?): {number of a fragment: what it holds}
         self.peer_nonce = self.init_request = self.init_answer = self.keys = None
         self.sequence = 0
         self.key_wrap, self.key_wrap_algorithm = tuple(key_wrap), None
@@ -177,6 +181,8 @@ class Initiator:
         first, _, exchange, flags, number, length = struct.unpack(">BBBBII", packet[16:28])
         if length != len(packet):
             return None
+        if first == SKF and self.keys:
+            return self.decrypt_fragment(packet, exchange, flags, number)
         if first != SK or not self.keys:
             return Message(exchange, flags, number, unchain(first, packet[28:]), packet)
         inner = packet[28]
@@ -187,6 +193,25 @@ class Initiator:
             return None
         return Message(exchange, flags, number, unchain(inner, data[:len(data) - 1 - data[-1]]),
                        packet)
+
+    def decrypt_fragment(self, packet, exchange, flags, number):
+        """The message, once its last fragment is here (RFC 7383 §2.6)."""
+        inner, _, _, part, total = struct.unpack(">BBHHH", packet[28:36])
+        key, salt = self.keys["er"][:32], self.keys["er"][32:]
+        try:
+            data = AESGCM(key).decrypt(salt + packet[36:44], packet[44:], packet[:36])
+        except InvalidTag:
+            return None
+        parts = self.parts.setdefault((number, flags & RESPONSE), {})
+        parts[part] = inner, data[:len(data) - 1 - data[-1]], packet
+        if len(parts) < total:
+            return None
+        del self.parts[number, flags & RESPONSE]
+        parts = [parts[index] for index in range(1, total + 1)]
+        message = Message(exchange, flags, number, unchain(
+            parts[0][0], b"".join(octets for _, octets, _ in parts)), packet)
+        message.fragments = [one for _, _, one in parts]
+        return message
 
     def receive(self, deadline):
         """The next message that is not a request of the peer; those are answered. None: no more."""
@@ -202,6 +227,9 @@ class Initiator:
                 continue
             if message.flags & RESPONSE:
                 return message
+            if not self.answers_requests:
+                self.ignored.append(message)
+                continue
             if message.message_id not in self.answered:
                 self.requests.append(message)
                 payloads = self.answer_to(message)
@@ -259,6 +287,11 @@ class Initiator:
             check(time.monotonic() < deadline, lambda: "the key server did not ask for it, only "
                   + str([(request.exchange, request.kinds()) for request in self.requests]))
         return next(request for request in self.requests if condition(request))
+
+    def unanswered(self, exchange):
+        """Packets of the peer's requests that were not answered, on purpose, so far or now."""
+        self.receive(time.monotonic() + 0.1)
+        return [message.packet for message in self.ignored if message.exchange == exchange]
 
     # the IKE_SA
 

@@ -13,7 +13,7 @@ from harness import check, wait_until
 from ikev2 import GSA, GSA_REGISTRATION, ID_KEY_ID, IDG, KD, NOTIFY, Initiator, identification, \
     notify
 
-IDENTITY = "probe.red.example"
+IDENTITY, SECOND = "probe.red.example", "second.red.example"
 KEY_SERVER = "sr.red.example"
 SECRET = secrets.token_hex(24)
 NODE = "site2"
@@ -25,6 +25,7 @@ def initiator(lab, **options):
         path = os.path.join(os.environ["LAB_RUN"], "sr/etc/swanctl/swanctl.conf")
         with open(path, "a", encoding="ascii") as file:
             file.write(f"secrets {{\n  ike-probe {{\n    id-0 = {IDENTITY}\n"
+                       f"    id-1 = {SECOND}\n"
                        f"    secret = {SECRET}\n  }}\n}}\n")
         lab.run("sr", "swanctl", "--load-creds", "--noprompt")
         lab.knows_probe = True
