@@ -143,6 +143,12 @@ static const char *set_action(policy_t *this, const Gsa__InstallPolicy *request)
 	switch (request->action) {
 	case GSA__POLICY_ACTION__POLICY_PROTECT:
 		return set_tunnel(this, request);
+	case GSA__POLICY_ACTION__POLICY_OPTIONAL:
+		/* what leaves is protected or not, which the policy has to say */
+		if (this->id.dir == POLICY_OUT)
+			return "action is not for outbound policies";
+		this->sa.optional = TRUE;
+		return set_tunnel(this, request);
 	case GSA__POLICY_ACTION__POLICY_BLOCK:
 		policy_without_tunnel(this, POLICY_DROP, MODE_DROP);
 		return NULL;
