@@ -21,7 +21,8 @@
  *   gsa_rekeyed.c     member: task that answers GSA_INBAND_REKEY
  *   gsa_register.c    task that initiates GSA_REGISTRATION, or opens with GSA_AUTH;
  *                     gsa_depart.c: Delete and departure
- *   gsa_kernel.c      states that gcksd asks for; gsa_kernel_policy.c: policies
+ *   gsa_kernel.c      what gcksd asks for of the kernel; gsa_kernel_state.c: states,
+ *                     gsa_kernel_owner.c: whose they are, gsa_kernel_policy.c: policies
  *
  * Threads: tasks and listeners run in charon's workers, holding the IKE_SA.  Messages of
  * gcksd are handled one after the other in one thread of their own, in their order; only the
