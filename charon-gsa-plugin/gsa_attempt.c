@@ -181,21 +181,25 @@ static peer_cfg_t *find_connection(const char *name)
 	return peer_cfg;
 }
 
-/* Brings the connection up without CHILD_SAs, or takes the IKE_SA that is there. */
-static void connect_to(private_gsa_member_t *this, const attempt_t *attempt, peer_cfg_t *peer_cfg)
+/*
+ * Brings the connection up without CHILD_SAs, or takes the IKE_SA that is there.  FALSE: there is
+ * none for the group.
+ */
+static bool connect_to(private_gsa_member_t *this, const attempt_t *attempt, peer_cfg_t *peer_cfg)
 {
 	ike_sa_manager_t *manager = charon->ike_sa_manager;
 	ike_sa_t *ike_sa = manager->checkout_by_config(manager, peer_cfg);
 	bool created, wanted;
 
 	if (!ike_sa)
-		return;
+		return FALSE;
 	created = ike_sa->get_state(ike_sa) == IKE_CREATED;
 	wanted = attach(this, attempt, ike_sa, created);
 	if (created && (!wanted || ike_sa->initiate(ike_sa, NULL, NULL) == DESTROY_ME))
 		manager->checkin_and_destroy(manager, ike_sa);
 	else
 		manager->checkin(manager, ike_sa);
+	return wanted;
 }
 
 /* Registered over it, and only the GSA is wanted once more. */
@@ -217,6 +221,7 @@ static job_requeue_t attempt_execute(attempt_t *attempt)
 	char *connection = NULL, text[BUF_LEN];
 	uint32_t registered = 0;
 	peer_cfg_t *peer_cfg;
+	bool attached = FALSE;
 	gsa_group_t *group;
 
 	this->mutex->lock(this->mutex);
@@ -237,12 +242,13 @@ static job_requeue_t attempt_execute(attempt_t *attempt)
 
 	peer_cfg = find_connection(connection);
 	if (peer_cfg) {
-		connect_to(this, attempt, peer_cfg);
+		attached = connect_to(this, attempt, peer_cfg);
 		peer_cfg->destroy(peer_cfg);
 	}
 	this->mutex->lock(this->mutex);
 	group = gsa_member_find(this, attempt->name);
-	if (group && group->attempt == attempt->attempt && !group->ike_sa && !group->waiting) {
+	if (group && group->attempt == attempt->attempt && !group->waiting &&
+	    (!attached || !group->ike_sa)) {
 		snprintf(text, sizeof(text),
 			 peer_cfg ? "connection %s cannot be brought up"
 				  : "connection %s is not loaded, waiting for swanctl --load-conns",
