@@ -1,0 +1,221 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# topology: two-groups
+#
+# site3's charon between a gcksd and a key server that are both the test's own (standins.py,
+# responder.py).
+"""A rekey that is malformed, for somebody else or not to be unwrapped changes nothing."""
+
+import os
+import re
+import secrets
+import struct
+import time
+
+import gikev2
+from harness import case, check, main, wait_until
+from ikev2 import DELETE, GSA, ID_KEY_ID, IDG, KD, NOTIFY, identification, notify
+from responder import Responder, granted, key_download, policy, substructure, tlv, transform, tv
+from standins import EXCLUDED, GSA_INBAND_REKEY, RED, REGISTERED, STEP_S, Member, spis_of
+
+SITE, KEY_SERVER, IDENTITY = "site3", "sr.red.example", "site3.red.example"
+FIRST, OTHER = 0x60010000, 0x60020000
+SENDER_ID = tlv(3, bytes([0, 5]))
+WRONG = os.urandom(32)
+INVALID_SYNTAX = 7
+
+
+class Nobody:
+    """The member needs no other gcksd to be served."""
+
+    def drain(self):
+        pass
+
+
+class Pair:
+    """The member, and its key server: one IKE_SA."""
+
+    def __init__(self, lab):
+        lab.kill("sr", "charon")
+        self.key = os.urandom(36)
+        self.member = Member(lab, SITE, Nobody())
+        self.server = Responder(lab, KEY_SERVER, secret_of(lab), self.grant, self.member.drain)
+        self.establish()
+
+    def establish(self):
+        after = len(self.member.received)
+        self.member.join()
+        self.server.establish()
+        self.wait(lambda: self.held(after) == [FIRST], "the registration")
+
+    def grant(self, _request):
+        return granted(policy(FIRST, group_wide=tv(3, 16) + tv(2, 10)),
+                       key_download({FIRST: self.key}, self.server.group_key_wrap_key(),
+                                    member=SENDER_ID))
+
+    def wait(self, condition, what):
+        wait_until(lambda: self.server.receive(time.monotonic() + 0.05) or condition(), STEP_S,
+                   what)
+
+    def held(self, after=0):
+        """SPIs of the last membership that says."""
+        found = [spis_of(body) for name, body in self.member.received[after:]
+                 if name == "membership" and body["state"] == REGISTERED]
+        return found[-1] if found else None
+
+    def ask(self, payloads):
+        """The answer's error notifies to a GSA_INBAND_REKEY."""
+        answer = self.server.request(GSA_INBAND_REKEY, payloads)
+        check(all(kind == NOTIFY for kind in answer.kinds()), f"payloads {answer.kinds()}")
+        return answer.errors()
+
+
+def secret_of(lab):
+    path = os.path.join(os.environ["LAB_RUN"], SITE, "etc/swanctl/swanctl.conf")
+    with open(path, encoding="ascii") as file:
+        text = file.read()
+    for block in re.findall(r"(?s)ike-\S+ \{(.*?)\}", text):
+        if IDENTITY in block:
+            return re.search(r"secret = \"?([^\"\s]+)", block).group(1).encode()
+    check(False, f"no secret of {IDENTITY}")
+    return None
+
+
+def pair(lab):
+    if not hasattr(lab, "pair"):
+        lab.pair = Pair(lab)
+    return lab.pair
+
+
+def refused(both, what, payloads, expected):
+    after = len(both.member.received)
+    errors = both.ask(payloads)
+    check(errors == [expected], f"{what}: errors {errors}, not {expected}")
+    both.member.settle()
+    told = [body for name, body in both.member.received[after:] if name == "membership"]
+    check(not told, f"{what}: the membership changed: {told}")
+
+
+def acceptable(both):
+    """A rekey that is as it should be is taken."""
+    spi = FIRST + (secrets.randbits(14) << 16)
+    key = os.urandom(36)
+    errors = both.ask(granted(policy(spi), key_download({spi: key},
+                                                         both.server.group_key_wrap_key())))
+    check(not errors, f"errors {errors}")
+    both.wait(lambda: both.held()[-1] == spi, "the new SA")
+    return spi
+
+
+@case("a rekey of a key server of another make is taken")
+def other_make(lab):
+    both = pair(lab)
+    acceptable(both)
+    check(both.held()[0] == FIRST, f"held {both.held()}")
+
+
+@case("rekeys that are malformed or not acceptable get an error notify; what is held stays")
+def malformed(lab):
+    both, spi = pair(lab), OTHER
+    wrap = both.server.group_key_wrap_key()
+    good, keys = policy(spi), key_download({spi: os.urandom(36)}, wrap)
+    failed, chosen = gikev2.REGISTRATION_FAILED, gikev2.NO_PROPOSAL_CHOSEN
+    selectors = gikev2.EVERYTHING * 2
+    many = [OTHER + (number << 16) for number in range(9)]
+    rows = [
+        ("nothing", [], failed),
+        ("no KD", [(GSA, good), notify(gikev2.USE_TRANSPORT_MODE)], failed),
+        ("no GSA", [(KD, keys), notify(gikev2.USE_TRANSPORT_MODE)], failed),
+        ("an empty GSA", granted(b"", keys), failed),
+        ("an empty KD", granted(good, b""), failed),
+        ("GSA cut off", granted(good[:-1], keys), failed),
+        ("GSA with a tail", granted(good + b"\0", keys), failed),
+        ("KD cut off", granted(good, keys[:-1]), failed),
+        ("KD with a tail", granted(good, keys + b"\0\0"), failed),
+        ("two policies for one SPI", granted(good + good, keys), failed),
+        ("two keys for one SPI", granted(good, keys + keys), failed),
+        ("a key of another SPI", granted(good, key_download({spi + 0x10000: os.urandom(36)}, wrap)),
+         failed),
+        ("a key under another key", granted(good, key_download({spi: os.urandom(36)}, WRONG)),
+         failed),
+        ("a key that was tampered with", granted(good, keys[:-1] + bytes([keys[-1] ^ 1])), failed),
+        ("a key without a salt", granted(good, key_download({spi: os.urandom(32)}, wrap)), failed),
+        ("SPI below 256", granted(policy(255), key_download({255: os.urandom(36)}, wrap)), failed),
+        ("no room for Sender-IDs", granted(policy(spi + 1), key_download({spi + 1: os.urandom(36)},
+                                                                        wrap)), failed),
+        ("more SAs than there is room for", granted(policy(*many), key_download(
+            {one: os.urandom(36) for one in many}, wrap)), failed),
+        ("only a group-wide policy", granted(substructure(0, 0, tv(1, 5)), keys), failed),
+        ("a counter mode that senders share", granted(policy(spi, sequence_numbers=2), keys),
+         chosen),
+        ("64-bit sequence numbers", granted(policy(spi, sequence_numbers=1), keys), failed),
+        ("unknown sequence numbers", granted(policy(spi, sequence_numbers=0xf002), keys), chosen),
+        ("an unknown cipher", granted(policy(spi, encryption=1023), keys), chosen),
+        ("Key Length 0", granted(policy(spi, bits=0), keys), failed),
+        ("no SN transform", granted(substructure(3, 4, struct.pack(">I", spi) + selectors
+                                                 + transform(True, 1, 20, tv(14, 256))), keys),
+         failed),
+        ("AH", granted(substructure(2, 4, struct.pack(">I", spi) + selectors
+                                    + transform(False, 3, 12) + transform(True, 5, 2)), keys),
+         chosen),
+        ("address preservation", [(GSA, good), (KD, keys)], chosen),
+        ("an unknown group", [(IDG, identification(ID_KEY_ID, "green")), *granted(good, keys)],
+         gikev2.INVALID_GROUP_ID),
+        ("a group that is not registered over this IKE_SA",
+         [(IDG, identification(ID_KEY_ID, "blue")), *granted(good, keys)],
+         gikev2.INVALID_GROUP_ID),
+        ("an empty IDg", [(IDG, b""), *granted(good, keys)], gikev2.INVALID_GROUP_ID),
+        ("IDg without a name", [(IDG, identification(ID_KEY_ID, "")), *granted(good, keys)],
+         gikev2.INVALID_GROUP_ID),
+    ]
+    for what, payloads, expected in rows:
+        refused(both, what, payloads, expected)
+    acceptable(both)
+
+
+@case("Deletes that are about nothing that is held change nothing")
+def deletes_of_others(lab):
+    both = pair(lab)
+    for body in (bytes([3, 4, 0, 1]) + struct.pack(">I", 0x12345678),
+                 bytes([2, 4, 0, 1]) + bytes(4),
+                 bytes([6, 16, 0, 1]) + b"\1" * 16):
+        after = len(both.member.received)
+        check(both.ask([(DELETE, body)]) == [], "an error")
+        both.member.settle()
+        check(not [name for name, _ in both.member.received[after:] if name == "membership"],
+              f"{body.hex()} changed the membership")
+    acceptable(both)
+
+
+@case("a rekey with all octets of its payloads in turn upset never takes the daemon down")
+def upset(lab):
+    both = pair(lab)
+    wrap = both.server.group_key_wrap_key()
+    pid = lab.supervisor.pid(SITE, "charon")
+    good, keys = policy(OTHER), key_download({OTHER: os.urandom(36)}, wrap)
+    for place in range(len(good)):
+        body = bytearray(good)
+        body[place] ^= 0xff
+        both.ask(granted(bytes(body), keys))
+    for place in range(len(keys)):
+        body = bytearray(keys)
+        body[place] ^= 0xff
+        # one that unwraps is one whose octets do not matter
+        both.ask(granted(good, bytes(body)))
+    check(lab.supervisor.pid(SITE, "charon") == pid, "charon was restarted")
+    acceptable(both)
+
+
+@case("exclusion (Delete of GIKE_UPDATE, SPI 0) is taken at its word; the member registers again")
+def exclusion(lab):
+    both = pair(lab)
+    after = len(both.member.received)
+    check(both.ask([(DELETE, bytes([6, 16, 0, 1]) + bytes(16))]) == [], "an error")
+    both.wait(lambda: any(name == "membership" and body["state"] == EXCLUDED
+                          for name, body in both.member.received[after:]), "the exclusion")
+    after = len(both.member.received)
+    both.wait(lambda: both.held(after) == [FIRST], "the next registration")
+
+
+if __name__ == "__main__":
+    main()
