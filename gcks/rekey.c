@@ -40,7 +40,9 @@ bool gcks_rekey_trigger(struct gcks_sa_group *group, enum gcks_trigger trigger, 
 		return false;
 	if (trigger == GCKS_TRIGGER_LEAVE || trigger == GCKS_TRIGGER_CONFLICT)
 		due = now + GCKS_REKEY_COLLECT_MS;
-	if (trigger == GCKS_TRIGGER_CONFLICT && !(rekey->wished & GCKS_TRIGGER_CONFLICT)) {
+	if (trigger == GCKS_TRIGGER_CONFLICT) {
+		if (rekey->wished & GCKS_TRIGGER_CONFLICT)
+			return true;
 		if (rekey->conflict_at)
 			due = MAX_OF(due, rekey->conflict_at + GCKS_REKEY_CONFLICT_MS);
 		rekey->conflict_at = due;

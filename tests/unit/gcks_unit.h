@@ -15,6 +15,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+Suite *decide_suite(void);
 Suite *gcks_memory_suite(void);
 Suite *gcks_policy_suite(void);
 Suite *identity_suite(void);
@@ -26,6 +27,7 @@ Suite *mtu_suite(void);
 Suite *planner_suite(void);
 Suite *planner_random_suite(void);
 Suite *registration_suite(void);
+Suite *rekey_suite(void);
 Suite *sa_table_suite(void);
 Suite *store_suite(void);
 Suite *store_sync_suite(void);

@@ -9,6 +9,8 @@ int main(void)
 	srunner_add_suite(runner, gcks_policy_suite());
 	srunner_add_suite(runner, registration_suite());
 	srunner_add_suite(runner, sa_table_suite());
+	srunner_add_suite(runner, rekey_suite());
+	srunner_add_suite(runner, decide_suite());
 	srunner_add_suite(runner, kernel_id_suite());
 	srunner_add_suite(runner, member_suite());
 	srunner_add_suite(runner, member_connection_suite());
