@@ -93,6 +93,18 @@ const char *gcks_membership_status_name(const struct gcks_membership *membership
 	return gcks_membership_state_name(membership->state);
 }
 
+const char *gcks_delivery_name(enum gcks_delivery delivery)
+{
+	static const char *const names[GCKS_DELIVERIES] = {
+		[GCKS_DELIVERY_CURRENT] = "current",
+		[GCKS_DELIVERY_WAITING] = "waiting",
+		[GCKS_DELIVERY_IN_FLIGHT] = "in-flight",
+		[GCKS_DELIVERY_UNANSWERED] = "unanswered",
+	};
+
+	return names[delivery];
+}
+
 const char *gcks_mode_name(enum gcks_mode mode)
 {
 	switch (mode) {

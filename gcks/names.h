@@ -19,6 +19,7 @@ const char *gcks_transforms_name(uint16_t encryption, uint16_t encryption_key_bi
 const char *gcks_membership_state_name(Gsa__MembershipState state);
 /* The same, "not-configured" for a membership that cannot register yet. */
 const char *gcks_membership_status_name(const struct gcks_membership *membership);
+const char *gcks_delivery_name(enum gcks_delivery delivery);
 const char *gcks_mode_name(enum gcks_mode mode);
 const char *gcks_initial_exchange_name(bool gsa_auth);
 const char *gcks_sa_phase_name(enum gcks_sa_phase phase);

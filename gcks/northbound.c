@@ -145,7 +145,8 @@ const struct frr_yang_module_info frr_gsa_info = {
 		REGISTRATION("group"), REGISTRATION("identifier"), REGISTRATION("identity"),
 		REGISTRATION("address"), REGISTRATION("credential"), REGISTRATION("ike-sa"),
 		REGISTRATION("registered-at"), REGISTRATION("stale"),
-		REGISTRATION("stale-remaining"),
+		REGISTRATION("stale-remaining"), REGISTRATION("generation"),
+		REGISTRATION("delivery"), REGISTRATION("missed"),
 #undef REGISTRATION
 		{ .xpath = "/frr-gsa:gsa/state/member", .cbs = {
 			.get_next = gcks_nb_state_member_next,

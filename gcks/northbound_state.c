@@ -158,6 +158,12 @@ struct yang_data *gcks_nb_state_registration_leaf(struct nb_cb_get_elem_args *ar
 		return number_or_none(args->xpath, entry->ike_sa);
 	if (strmatch(leaf, "registered-at"))
 		return time_or_none(args->xpath, entry->registered_at);
+	if (strmatch(leaf, "generation"))
+		return number_or_none(args->xpath, entry->delivered);
+	if (strmatch(leaf, "delivery"))
+		return text_or_none(args->xpath, gcks_delivery_name(entry->delivery));
+	if (strmatch(leaf, "missed"))
+		return yang_data_new_uint32(args->xpath, entry->missed);
 	if (!entry->stale)
 		return NULL;
 	if (strmatch(leaf, "stale"))

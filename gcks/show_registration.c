@@ -16,6 +16,18 @@ static int64_t stale_remaining(const struct gcks_registration *entry)
 	return MAX(entry->stale_until - (int64_t)monotime(NULL), 0);
 }
 
+static void add_sender_ids(struct json_object *json, const struct gcks_registration *entry)
+{
+	struct json_object *list;
+
+	if (!entry->sender_id_count)
+		return;
+	list = json_object_new_array();
+	for (size_t i = 0; i < entry->sender_id_count; i++)
+		json_object_array_add(list, json_object_new_int64(entry->sender_ids[i]));
+	json_object_object_add(json, "sender-id", list);
+}
+
 static struct json_object *registration_json(const struct gcks_registration *entry)
 {
 	struct json_object *json = json_object_new_object();
@@ -31,20 +43,30 @@ static struct json_object *registration_json(const struct gcks_registration *ent
 		json_object_boolean_add(json, "stale", true);
 		json_object_int_add(json, "stale-remaining", stale_remaining(entry));
 	}
+	gcks_json_number(json, "generation", entry->delivered);
+	json_object_string_add(json, "delivery", gcks_delivery_name(entry->delivery));
+	json_object_int_add(json, "missed", entry->missed);
+	add_sender_ids(json, entry);
 	return json;
 }
 
 static void registration_row(struct ttable *table, const struct gcks_registration *entry)
 {
-	char state[48] = "registered";
+	char state[48] = "registered", delivery[48];
 
 	if (entry->stale)
 		snprintf(state, sizeof(state), "stale, %" PRId64 " s left", stale_remaining(entry));
-	ttable_add_row(table, "%s|%s|%s|%s|%s|%s|%s", gcks_cell(gcks_group_label(entry->group)),
+	if (entry->missed)
+		snprintf(delivery, sizeof(delivery), "%s, %u missed",
+			 gcks_delivery_name(entry->delivery), entry->missed);
+	else
+		snprintf(delivery, sizeof(delivery), "%s", gcks_delivery_name(entry->delivery));
+	ttable_add_row(table, "%s|%s|%s|%s|%s|%s|%s|%s|%s",
+		       gcks_cell(gcks_group_label(entry->group)),
 		       gcks_cell(entry->identity), gcks_cell_address(&entry->address),
 		       gcks_cell(gcks_credential_name(entry->credential)),
 		       gcks_cell_number(entry->ike_sa), gcks_cell_since(entry->registered_at),
-		       state);
+		       state, gcks_cell_number(entry->delivered), delivery);
 }
 
 DEFPY (show_gsa_registrations,
@@ -71,7 +93,7 @@ DEFPY (show_gsa_registrations,
 		list = json_object_new_array();
 	} else {
 		table = gcks_table_new();
-		ttable_add_row(table, "Group|Identity|Address|Credential|IKE_SA|Since|State");
+		ttable_add_row(table, "Group|Identity|Address|Credential|IKE_SA|Since|State|Generation|Rekey");
 	}
 	for (entry = gcksd.registrations.head; entry; entry = entry->next) {
 		if (group && entry->group != group->identifier)
