@@ -82,6 +82,24 @@ def cleared(lab):
     check_kept(lab, before, GROUPS - {"red"})
 
 
+@case("the IKE_SA is rekeyed: all registrations move over, and one that is cleared comes back")
+def rekeyed(lab):
+    numbers, before = check_one_ike_sa(lab), registrations(lab)
+    lab.run(SITE, "swanctl", "--rekey", "--ike", "blue")
+    wait_until(lambda: ike_sas(lab) and not ike_sas(lab) & numbers, STEP_S, "another IKE_SA",
+               diagnose=lambda: ike_sas(lab))
+    wait_until(lambda: {entry["ike-sa"] for entry in registrations(lab).values()} == ike_sas(lab),
+               STEP_S, "the registrations are over it", diagnose=lambda: lab.registrations())
+    numbers = check_one_ike_sa(lab)
+    check_kept(lab, before, GROUPS)
+    lab.vtysh("sr", f"clear gsa group red member {IDENTITY}")
+    wait_until(lambda: registrations(lab).get("red", before["red"]) != before["red"]
+               and lab.member(SITE, "red", "registered"), STEP_S, "red is back",
+               diagnose=lambda: lab.registrations())
+    check(registrations(lab)["red"]["credential"] == "psk", "what it had shown is forgotten")
+    check_one_ike_sa(lab, numbers)
+
+
 @case("denied in one group: out of it, not of the others")
 def denied(lab):
     numbers, before = check_one_ike_sa(lab), registrations(lab)
