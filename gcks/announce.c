@@ -91,6 +91,8 @@ static void announce(uint32_t identifier, const struct gcks_group *served,
 		if (joined->export_prefix_list)
 			group.export_prefix_list = joined->export_prefix_list;
 		group.registered = is_registered(joined);
+		group.has_sender_id = joined->has_sender_id;
+		group.sender_id = joined->sender_id;
 		group.key_server.data = (uint8_t *)joined->key_server.octets;
 		group.key_server.len = joined->key_server.length;
 		group.has_sender_id = joined->has_sender_id;

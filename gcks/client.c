@@ -151,6 +151,7 @@ static void reconsider(struct event *event)
 	if (!gcksd.configured)
 		return;
 	advance();
+	gcks_senders_update();
 	gcks_joins_update();
 	gcks_announce_groups();
 	gcks_install_plan(removal());
@@ -196,20 +197,6 @@ static const char *identifier_fault(const struct gcks_membership *membership, ui
 	return NULL;
 }
 
-/* Where the kernel has another key under an SPI, it does not count as installed. */
-static void forget_changed(const struct gcks_membership *membership, const Gsa__GroupSa *group_sa)
-{
-	for (const struct gcks_member_sa *sa = membership->sas; sa; sa = sa->next)
-		for (size_t i = 0; i < group_sa->n_data_sa; i++) {
-			const ProtobufCBinaryData *key = &group_sa->data_sa[i]->key;
-
-			if (group_sa->data_sa[i]->spi == sa->spi &&
-			    (key->len != sa->key.length ||
-			     memcmp(key->data, sa->key.data, key->len) != 0))
-				gcks_install_forget_spi(sa->spi);
-		}
-}
-
 /* NULL, or why the GSA cannot be used; nothing has changed then. */
 static const char *take_sas(struct gcks_membership *membership, const Gsa__GroupSa *group_sa)
 {
@@ -217,9 +204,11 @@ static const char *take_sas(struct gcks_membership *membership, const Gsa__Group
 
 	if (reason)
 		return reason;
-	forget_changed(membership, group_sa);
 	if (!gcks_membership_set_sas(membership, group_sa, gcks_now_ms(), &reason))
 		return reason;
+	membership->renew_wished = false;
+	/* bgpd may ask before anything else happens */
+	gcks_senders_update();
 	if (reason)
 		zlog_warn("GSA: group %s: an SA of the key server is not used: %s",
 			  membership->name, reason);
@@ -327,7 +316,13 @@ void gcks_client_receive(const Gsa__Message *message)
 
 void gcks_client_charon_connected(void)
 {
+	static bool resumed;
+
 	gcks_server_charon_connected();
+	for (struct gcks_membership *each = gcksd.members.memberships; each && !resumed;
+	     each = each->next)
+		each->resuming = true;
+	resumed = true;
 	gcks_joins_forget();
 	gcks_install_reset();
 	gcks_joins_update();
@@ -360,6 +355,7 @@ void gcks_client_start(void)
 void gcks_client_stop(void)
 {
 	gcks_joins_forget();
+	gcks_senders_stop();
 	event_cancel(&t_reconsider);
 	event_cancel(&t_phases);
 	event_cancel(&t_settled);

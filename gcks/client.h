@@ -15,8 +15,6 @@ void gcks_install_plan(enum gcks_removal removal); /* and send */
 void gcks_install_acknowledged(const Gsa__Installed *installed);
 /* charon connected: nothing is acknowledged any more, all of it is asked for again. */
 void gcks_install_reset(void);
-/* The keys of this SPI have changed: install it again. */
-void gcks_install_forget_spi(uint32_t spi);
 bool gcks_install_is_pending(void); /* charon has still to answer */
 bool gcks_install_has_failed(void); /* something could not be installed; it is tried again */
 /* Does the kernel hold an SA of the group, perhaps from an earlier run? */
@@ -45,6 +43,15 @@ bool gcks_client_is_complete(const struct gcks_membership *membership);
 void gcks_joins_update(void); /* tell charon what has changed */
 bool gcks_joins_has(const char *group);
 void gcks_joins_forget(void); /* charon connected: it is told all of them */
+
+/* -- client_sender.c -- */
+
+/* Choose the Sender-IDs that are used, and say whose claim of one is not believed. */
+void gcks_senders_update(void);
+/* charon does not install the state: its SPI belongs to somebody else, which `text` says. */
+void gcks_sender_conflict(const struct gcks_kernel_id *id, const char *which, const char *text);
+void gcks_sender_installed(const struct gcks_kernel_id *id); /* that is over */
+void gcks_senders_stop(void);
 
 /* -- client_route.c -- */
 

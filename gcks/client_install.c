@@ -15,6 +15,7 @@
 #include "lib/libfrr.h"
 
 #include "gcks/client.h"
+#include "gcks/planner.h"
 
 #define RETRY_MIN_S   1
 #define RETRY_MAX_S   60
@@ -125,6 +126,15 @@ static void out_of_memory(void)
 	event_add_timer(gcksd.loop, retry, NULL, RETRY_MAX_S, &t_retry);
 }
 
+static void forget(struct event *event);
+
+/* Without memory it stays known and is removed once more. */
+static void add_gone(const struct gcks_kernel_id *id)
+{
+	if (gcks_kernel_ids_add(&gone, id))
+		event_add_timer(gcksd.loop, forget, NULL, FORGET_S, &t_forget);
+}
+
 static const char *describe(const struct gcks_kernel_id *id, char *buffer, size_t size)
 {
 	static const char *const actions[] = { "?", "protect", "block", "pass", "optional" };
@@ -153,34 +163,55 @@ static void log_failed(const struct gcks_kernel_id *id, const char *what, const 
 		 text[0] ? text : "charon does not say why", retry_s);
 }
 
+/* charon does not make it again: another Sender-ID has to take over (client_sender.c). */
+static void is_gone(const struct gcks_kernel_id *id)
+{
+	char which[256];
+
+	zlog_info("GSA: %s is not in the kernel any more, and must not be made again",
+		  describe(id, which, sizeof(which)));
+	gcks_kernel_ids_set_used(&gcksd.known, id);
+	add_gone(id);
+}
+
+static void has_failed(const struct gcks_kernel_id *id, const Gsa__Installed *answer)
+{
+	char which[256];
+
+	if (answer->conflict)
+		gcks_sender_conflict(id, describe(id, which, sizeof(which)), answer->text);
+	else
+		log_failed(id, "installed", answer->text);
+	if (!gcks_kernel_ids_add(&failed, id))
+		out_of_memory();
+	retry_later();
+}
+
 static void installed_answer(const struct gcks_kernel_id *id, const Gsa__Installed *answer)
 {
 	gcks_kernel_ids_remove(&asked_ids, id);
 	if (answer->ok) {
+		gcks_sender_installed(id);
 		if (!gcks_kernel_ids_add(&gcksd.installed, id) ||
 		    !gcks_kernel_ids_add(&in_kernel, id))
 			out_of_memory();
 	} else {
-		log_failed(id, "installed", answer->text);
 		gcks_kernel_ids_remove(&gcksd.installed, id);
 		gcks_kernel_ids_remove(&in_kernel, id);
-		if (!gcks_kernel_ids_add(&failed, id))
-			out_of_memory();
-		retry_later();
+		if (answer->gone)
+			is_gone(id);
+		else
+			has_failed(id, answer);
 	}
 	if (!asked_ids.count || !answer->ok)
 		gcks_client_reconsider();
 }
 
-static void forget(struct event *event);
-
 static void removed_answer(const struct gcks_kernel_id *id, const Gsa__Installed *answer)
 {
 	gcks_kernel_ids_remove(&removing, id);
 	if (answer->ok) {
-		/* without memory it stays known and is removed once more */
-		if (gcks_kernel_ids_add(&gone, id))
-			event_add_timer(gcksd.loop, forget, NULL, FORGET_S, &t_forget);
+		add_gone(id);
 		return;
 	}
 	log_failed(id, "removed", answer->text);
@@ -215,16 +246,6 @@ void gcks_install_reset(void)
 	retry_s = RETRY_MIN_S;
 }
 
-void gcks_install_forget_spi(uint32_t spi)
-{
-	for (size_t i = gcksd.installed.count; i-- > 0;) {
-		struct gcks_kernel_id id = gcksd.installed.ids[i];
-
-		if (id.kind == GCKS_KERNEL_SA && id.spi == spi)
-			gcks_kernel_ids_remove(&gcksd.installed, &id);
-	}
-}
-
 bool gcks_install_is_pending(void)
 {
 	return asked_ids.count != 0;
@@ -251,20 +272,29 @@ void gcks_install_update_ready(void)
 
 /* ---- planning ---- */
 
+/* Of what is gone, what must not be made again is remembered as used. */
 static void forget(struct event *event)
 {
+	struct gcks_kernel_id *ids = gone.ids;
 	struct gcks_change *changes;
 	size_t count = gone.count;
 
 	if (!count)
 		return;
 	changes = XCALLOC(MTYPE_TMP, count * sizeof(*changes));
-	for (size_t i = 0; i < count; i++)
-		changes[i] = (struct gcks_change){ .kind = GCKS_REMOVE_KERNEL_ID,
-						   .kernel_id = &gone.ids[i] };
+	for (size_t i = 0; i < count; i++) {
+		ids[i].used = gcks_is_remembered(&gcksd.members, &gcksd.known, &ids[i]);
+		changes[i] = (struct gcks_change){
+			.kind = ids[i].used ? GCKS_PUT_KERNEL_ID : GCKS_REMOVE_KERNEL_ID,
+			.kernel_id = &ids[i],
+		};
+	}
 	if (gcks_store_commit(gcksd.store, changes, count)) {
 		for (size_t i = 0; i < count; i++)
-			gcks_kernel_ids_remove(&gcksd.known, &gone.ids[i]);
+			if (ids[i].used)
+				gcks_kernel_ids_set_used(&gcksd.known, &ids[i]);
+			else
+				gcks_kernel_ids_remove(&gcksd.known, &ids[i]);
 		gcks_kernel_ids_clear(&gone);
 		/* what had to wait for their place */
 		gcks_client_reconsider();
@@ -274,6 +304,15 @@ static void forget(struct event *event)
 		event_add_timer(gcksd.loop, forget, NULL, RETRY_MAX_S, &t_forget);
 	}
 	XFREE(MTYPE_TMP, changes);
+}
+
+/* The SAs of these are gone: nothing can be made again. */
+static void forget_used(void)
+{
+	for (size_t i = 0; i < gcksd.known.count; i++)
+		if (gcksd.known.ids[i].used &&
+		    !gcks_is_remembered(&gcksd.members, &gcksd.known, &gcksd.known.ids[i]))
+			add_gone(&gcksd.known.ids[i]);
 }
 
 static bool wanted(const struct gcks_desired *desired)
@@ -372,6 +411,8 @@ void gcks_install_plan(enum gcks_removal removal)
 	}
 	for (size_t i = 0; i < plan.remove_count; i++)
 		ask_removal(&plan.remove[i]);
+	if (removal != GCKS_REMOVE_NOTHING)
+		forget_used();
 	gcks_debug_log(member, "planned: %zu to install, %zu to remove", plan.install_count,
 		       plan.remove_count);
 	gcks_plan_clear(&plan);
@@ -416,11 +457,16 @@ static bool same_kernel(void)
 
 void gcks_install_start(void)
 {
-	if (!same_kernel())
-		return;
-	for (size_t i = 0; i < gcksd.known.count; i++)
-		if (!gcks_kernel_ids_add(&in_kernel, &gcksd.known.ids[i]))
+	bool same = same_kernel();
+
+	for (size_t i = 0; i < gcksd.known.count; i++) {
+		struct gcks_kernel_id *id = &gcksd.known.ids[i];
+
+		if (!same && gcks_is_outbound_pair(id))
+			id->used = true;
+		if (same && !id->used && !gcks_kernel_ids_add(&in_kernel, id))
 			out_of_memory();
+	}
 }
 
 void gcks_install_stop(void)

@@ -97,6 +97,7 @@ static void tell_join(struct gcks_membership *membership, struct joined **at)
 	join.retry_s = membership->retry_time_s;
 	join.gsa_auth = membership->gsa_auth;
 	join.renew = membership->renew;
+	join.not_acceptable = membership->not_acceptable;
 	message.body_case = GSA__MESSAGE__BODY_JOIN;
 	message.join = &join;
 	length = gsa_message_pack(&message, out);

@@ -2,9 +2,13 @@
 /* Member: what charon is asked for, as messages. */
 #include <zebra.h>
 
-#include "gcks/client.h"
+#include "lib/log.h"
 
-#define REPLAY_WINDOW 0 /* several senders share an SA: their numbers are not one sequence */
+#include "gcks/client.h"
+#include "libgsa/pairwise.h"
+
+/* Packets.  With one key for all senders there is none: their numbers are not one sequence. */
+#define REPLAY_WINDOW 128
 
 static ProtobufCBinaryData octets(const struct gcks_address *address)
 {
@@ -18,17 +22,43 @@ static void set_prefix(Gsa__Prefix *out, const struct gcks_prefix *prefix)
 	out->length = prefix->length;
 }
 
-bool gcks_request_sa(uint32_t id, const struct gcks_desired *desired)
+/* The keys of the state: the SA's, or those of the pair. */
+static bool state_key(const struct gcks_desired *desired, struct gsa_secret *key)
+{
+	const struct gcks_member_sa *sa = desired->sa;
+	uint32_t sender = desired->id.spi & ((UINT32_C(1) << sa->sender_id_bits) - 1);
+
+	if (!sa->pairwise)
+		return gsa_secret_copy(key, sa->key.data, sa->key.length);
+	return gsa_pair_key(&sa->key, sa->group, sa->spi, sa->sender_id_bits, sender,
+			    desired->id.receiver - 1, sa->key.length, key);
+}
+
+static bool send_sa(Gsa__InstallSa *install, const struct gcks_desired *desired,
+		    const struct gsa_secret *key)
 {
 	Gsa__Message message = GSA__MESSAGE__INIT;
-	Gsa__InstallSa install = GSA__INSTALL_SA__INIT;
-	const struct gcks_member_sa *sa = desired->sa;
 	struct gsa_data_sa transforms = {
 		.protocol = GSA_PROTOCOL_ESP,
-		.encryption = sa->encryption,
-		.encryption_key_bits = sa->encryption_key_bits,
+		.encryption = desired->sa->encryption,
+		.encryption_key_bits = desired->sa->encryption_key_bits,
 	};
 	size_t encryption = gsa_data_sa_encryption_key_size(&transforms);
+
+	install->encryption_key = (ProtobufCBinaryData){ encryption, key->data };
+	install->integrity_key =
+		(ProtobufCBinaryData){ key->length - encryption, key->data + encryption };
+	message.body_case = GSA__MESSAGE__BODY_INSTALL_SA;
+	message.install_sa = install;
+	return gcks_local_send(GSA__ROLE__ROLE_CHARON, &message);
+}
+
+bool gcks_request_sa(uint32_t id, const struct gcks_desired *desired)
+{
+	Gsa__InstallSa install = GSA__INSTALL_SA__INIT;
+	const struct gcks_member_sa *sa = desired->sa;
+	struct gsa_secret key;
+	bool sent;
 
 	install.id = id;
 	install.spi = desired->id.spi;
@@ -38,15 +68,21 @@ bool gcks_request_sa(uint32_t id, const struct gcks_desired *desired)
 	install.reqid = desired->id.reqid;
 	install.encryption = sa->encryption;
 	install.encryption_key_bits = sa->encryption_key_bits;
-	install.encryption_key = (ProtobufCBinaryData){ encryption, sa->key.data };
 	install.integrity = sa->integrity;
-	install.integrity_key = (ProtobufCBinaryData){ sa->key.length - encryption,
-						       sa->key.data + encryption };
-	install.replay_window = REPLAY_WINDOW;
 	install.lifetime_s = gcks_member_sa_lifetime_s(sa, gcks_now_ms());
-	message.body_case = GSA__MESSAGE__BODY_INSTALL_SA;
-	message.install_sa = &install;
-	return gcks_local_send(GSA__ROLE__ROLE_CHARON, &message);
+	/* what is there has seen which packets came, and sent which numbers */
+	install.keep = sa->pairwise;
+	install.fresh = sa->pairwise && (install.inbound || desired->fresh);
+	if (sa->pairwise && install.inbound)
+		install.replay_window = REPLAY_WINDOW;
+	if (!state_key(desired, &key)) {
+		zlog_err("GSA: group %s: out of memory that may be locked: no keys for a state",
+			 desired->id.group);
+		return false;
+	}
+	sent = send_sa(&install, desired, &key);
+	gsa_secret_clear(&key);
+	return sent;
 }
 
 bool gcks_request_policy(uint32_t id, const struct gcks_kernel_id *policy)

@@ -127,7 +127,8 @@ void gcks_route_receive(const Gsa__Route *route)
 	} else {
 		if (!gcks_address_from(&gateway, route->gateway.data, route->gateway.len))
 			return;
-		if (!gcks_membership_set_route(membership, &prefix, &gateway))
+		if (!gcks_membership_set_route(membership, &prefix, &gateway,
+					       route->has_sender_id ? &route->sender_id : NULL))
 			zlog_err("GSA: group %s: out of memory: a route stays unused",
 				 membership->name);
 	}

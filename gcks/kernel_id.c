@@ -33,9 +33,10 @@ int gcks_kernel_id_compare_content(const struct gcks_kernel_id *a, const struct 
 	    (order = ORDER(a->direction, b->direction)) || (order = ORDER(a->action, b->action)) ||
 	    (order = compare_prefixes(&a->selector_source, &b->selector_source)) ||
 	    (order = compare_prefixes(&a->selector_destination, &b->selector_destination)) ||
-	    (order = ORDER(a->priority, b->priority)))
+	    (order = ORDER(a->priority, b->priority)) || (order = ORDER(a->reqid, b->reqid)) ||
+	    (order = ORDER(a->mark, b->mark)))
 		return order;
-	return ORDER(a->reqid, b->reqid);
+	return ORDER(a->receiver, b->receiver);
 }
 
 int gcks_kernel_id_compare(const struct gcks_kernel_id *a, const struct gcks_kernel_id *b)
@@ -104,6 +105,15 @@ bool gcks_kernel_ids_has(const struct gcks_kernel_ids *set, const struct gcks_ke
 
 	find(set, id, &found);
 	return found;
+}
+
+void gcks_kernel_ids_set_used(struct gcks_kernel_ids *set, const struct gcks_kernel_id *id)
+{
+	bool found;
+	size_t at = find(set, id, &found);
+
+	if (found)
+		set->ids[at].used = true;
 }
 
 size_t gcks_kernel_ids_position(const struct gcks_kernel_ids *set, const struct gcks_kernel_id *id)

@@ -25,7 +25,14 @@ struct gcks_kernel_id {
 	struct gcks_prefix selector_source, selector_destination;
 	uint32_t priority;
 	uint32_t reqid;
-	char group[65]; /* which membership it belongs to, "" : the node */
+	uint32_t mark;	   /* SA: of its key (gsa_key_mark()) */
+	uint32_t receiver; /* SA of a pair of members: the receiver's Sender-ID plus 1; else 0 */
+	char group[65];	   /* which membership it belongs to, "" : the node */
+	/*
+	 * Not compared.  An outbound SA of a pair that is not in the kernel (any more), and is
+	 * remembered because it must not be made again.
+	 */
+	bool used;
 };
 
 struct gcks_kernel_ids {
@@ -39,6 +46,7 @@ int gcks_kernel_id_compare(const struct gcks_kernel_id *a, const struct gcks_ker
 /* True also when it is there already.  False: no memory, nothing changed. */
 bool gcks_kernel_ids_add(struct gcks_kernel_ids *set, const struct gcks_kernel_id *id);
 void gcks_kernel_ids_remove(struct gcks_kernel_ids *set, const struct gcks_kernel_id *id);
+void gcks_kernel_ids_set_used(struct gcks_kernel_ids *set, const struct gcks_kernel_id *id);
 /* Index of the first one that is not before `id`. */
 size_t gcks_kernel_ids_position(const struct gcks_kernel_ids *set, const struct gcks_kernel_id *id);
 bool gcks_kernel_ids_has(const struct gcks_kernel_ids *set, const struct gcks_kernel_id *id);

@@ -238,6 +238,7 @@ void gcks_membership_remove(struct gcks_member_table *table, struct gcks_members
 	free(membership->name);
 	gcks_membership_clear_connections(membership);
 	free(membership->connection_in_use);
+	free(membership->conflict);
 	free(membership->protect);
 	free(membership->export_prefix_list);
 	free(membership->text);
@@ -315,7 +316,7 @@ void gcks_membership_remove_export(struct gcks_membership *membership,
 }
 
 bool gcks_membership_set_route(struct gcks_membership *membership, const struct gcks_prefix *prefix,
-			       const struct gcks_address *gateway)
+			       const struct gcks_address *gateway, const uint32_t *sender_id)
 {
 	size_t count = membership->route_count, at;
 	struct gcks_member_route *route;
@@ -333,7 +334,13 @@ bool gcks_membership_set_route(struct gcks_membership *membership, const struct 
 	route = &membership->routes[at];
 	/* behind another gateway it is another route: what was said of it holds no more */
 	if (!found || !gcks_address_equal(&route->gateway, gateway))
-		*route = (struct gcks_member_route){ .prefix = *prefix, .gateway = *gateway };
+		*route = (struct gcks_member_route){ .prefix = *prefix,
+						     .gateway = *gateway,
+						     .since = ++membership->route_turn };
+	if (route->has_sender_id != !!sender_id || (sender_id && route->sender_id != *sender_id))
+		route->since = ++membership->route_turn;
+	route->has_sender_id = sender_id != NULL;
+	route->sender_id = sender_id ? *sender_id : 0;
 	route->stale = false;
 	return true;
 }

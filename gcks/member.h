@@ -31,7 +31,9 @@ struct gcks_member_sa {
 	uint16_t encryption, encryption_key_bits, integrity, sequence_numbers;
 	bool pairwise;
 	uint8_t sender_id_bits; /* pairwise */
+	uint32_t group;		/* pairwise: identifier that the keys of pairs are bound to */
 	struct gsa_secret key;	/* encryption key, then integrity key; pairwise: the TEK */
+	uint32_t mark;		/* of the key (gsa_key_mark()) */
 	/* monotonic milliseconds; the last two 0: never */
 	int64_t received_at, activate_at, retire_at, expires_at;
 	uint32_t deactivation_delay_s; /* of the SAs before it, once it is active */
@@ -45,6 +47,15 @@ struct gcks_member_route {
 	bool stale;		/* not repeated yet since bgpd connected again */
 	bool has_sender_id;	/* of the gateway in this group */
 	uint32_t sender_id;
+	uint64_t since; /* its turn among the routes: when gateway and Sender-ID were told first */
+};
+
+/* A gateway and the Sender-ID that it has in the group. */
+struct gcks_sender {
+	struct gcks_address gateway;
+	uint32_t sender_id;
+	uint64_t since; /* as in the routes */
+	bool refused;	/* another gateway, or we, had it before */
 };
 
 /* What of a group's traffic may be in clear, while a network is moved site by site. */
@@ -83,15 +94,25 @@ struct gcks_membership {
 	/* pairwise: the one in use (its kernel states live), and all that were given, oldest first */
 	bool has_sender_id;
 	uint32_t sender_id;
+	bool resuming; /* gcksd was restarted: the one in use is that of the kernel's states */
 	uint32_t sender_ids[GSA_SENDER_ID_MAX];
 	size_t sender_id_count;
-	uint32_t renew; /* as in Join */
+	/* a registration that is asked for again: as in Join; the next one not before (monotonic) */
+	uint32_t renew;
+	bool not_acceptable, renew_wished;
+	int64_t renew_at;
+	/* a state that charon does not install: who has its SPI; NULL: none */
+	char *conflict;
+	uint32_t conflict_spi, conflict_mark;
+	struct gcks_sender refused_logged;
+	int64_t refused_logged_at;
 
 	struct gcks_prefix *exports;
 	size_t export_count;
 	bool *export_stale;
 	struct gcks_member_route *routes;
 	size_t route_count;
+	uint64_t route_turn; /* of the last route told */
 };
 
 struct gcks_member_table {
@@ -132,6 +153,36 @@ uint32_t gcks_member_sa_lifetime_s(const struct gcks_member_sa *sa, int64_t now_
 bool gcks_member_sa_equal(const struct gcks_member_sa *a, const struct gcks_member_sa *b);
 void gcks_member_sa_free(struct gcks_member_sa *sa);
 
+/* -- member_sender.c -- */
+
+struct gcks_senders {
+	struct gcks_sender *list; /* by gateway, owned */
+	size_t count;
+};
+
+bool gcks_senders_make(struct gcks_senders *senders, const struct gcks_membership *membership);
+void gcks_senders_clear(struct gcks_senders *senders);
+const struct gcks_sender *gcks_senders_find(const struct gcks_senders *senders,
+					    const struct gcks_address *gateway);
+
+/* Why SAs that are held cannot be used (an SPI that somebody else has), NULL: they can. */
+const char *gcks_membership_conflict(const struct gcks_membership *membership);
+bool gcks_membership_is_pairwise(const struct gcks_membership *membership);
+
+enum gcks_sender_choice {
+	GCKS_SENDER_ID_KEPT,
+	GCKS_SENDER_ID_CHANGED,
+	GCKS_SENDER_ID_NEEDED, /* none that may be used: only a new registration gives one */
+};
+
+/*
+ * Which of our Sender-IDs is used with pairwise SAs.  The one of the states in the kernel, as long as these
+ * may be used, whatever registrations have given since; then the newest given, if no state was made with it.
+ * Not after the key server has excluded us, which ends what it had given.
+ */
+enum gcks_sender_choice gcks_membership_choose_sender_id(struct gcks_membership *membership,
+							 const struct gcks_kernel_ids *known);
+
 /* Each returns false when memory is short; nothing changed then. */
 /*
  * member_connection.c: connections to key servers, each once.  A new one comes last; those that are not
@@ -146,8 +197,9 @@ bool gcks_membership_add_protect(struct gcks_membership *membership, const struc
 void gcks_membership_remove_protect(struct gcks_membership *membership, const struct gcks_prefix *prefix);
 bool gcks_membership_set_export(struct gcks_membership *membership, const struct gcks_prefix *prefix);
 void gcks_membership_remove_export(struct gcks_membership *membership, const struct gcks_prefix *prefix);
+/* `sender_id`: of the gateway in this group, NULL: not known */
 bool gcks_membership_set_route(struct gcks_membership *membership, const struct gcks_prefix *prefix,
-			       const struct gcks_address *gateway);
+			       const struct gcks_address *gateway, const uint32_t *sender_id);
 void gcks_membership_remove_route(struct gcks_membership *membership, const struct gcks_prefix *prefix);
 bool gcks_member_add_connected(struct gcks_member_table *table, const struct gcks_prefix *prefix);
 void gcks_member_remove_connected(struct gcks_member_table *table, const struct gcks_prefix *prefix);
@@ -166,6 +218,7 @@ const char *gcks_prefix_text(const struct gcks_prefix *prefix, char *buffer, siz
 struct gcks_desired {
 	struct gcks_kernel_id id;
 	const struct gcks_member_sa *sa; /* kind SA */
+	bool fresh;			 /* was never asked for before */
 };
 
 struct gcks_plan {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gcks/member.h"
+#include "libgsa/pairwise.h"
 
 /* ---- what we can use ---- */
 
@@ -41,11 +42,6 @@ static const char *check_pairwise(const Gsa__DataSa *data_sa, const Gsa__GroupSa
 		return "a pairwise SA needs Sender-IDs of 8, 12 or 16 bits";
 	if (data_sa->spi & ((1u << bits) - 1))
 		return "the SPI of a pairwise SA has Sender-ID bits that are not 0";
-	if (!group_sa->n_sender_id)
-		return "the key server gave no Sender-ID, which a pairwise SA needs";
-	for (size_t i = 0; i < group_sa->n_sender_id; i++)
-		if (group_sa->sender_id[i] >> bits)
-			return "a Sender-ID does not fit into its bits";
 	return NULL;
 }
 
@@ -108,7 +104,7 @@ static void free_list(struct gcks_member_sa *sa)
 }
 
 static struct gcks_member_sa *sa_from(const Gsa__DataSa *data_sa, const Gsa__GroupSa *group_sa,
-				      int64_t now_ms)
+				      uint32_t group, int64_t now_ms)
 {
 	struct gcks_member_sa *sa = calloc(1, sizeof(*sa));
 	int64_t age_ms = data_sa->age_ms < INT64_MAX / 2 ? (int64_t)data_sa->age_ms : INT64_MAX / 2;
@@ -126,13 +122,16 @@ static struct gcks_member_sa *sa_from(const Gsa__DataSa *data_sa, const Gsa__Gro
 		.activate_at = now_ms - age_ms + 1000 * (int64_t)data_sa->activation_delay_s,
 		.deactivation_delay_s = data_sa->deactivation_delay_s,
 	};
-	if (sa->pairwise)
+	if (sa->pairwise) {
 		sa->sender_id_bits = (uint8_t)group_sa->sender_id_bits;
+		sa->group = group;
+	}
 	if (data_sa->lifetime_s)
 		sa->expires_at = sa->received_at + 1000 * (int64_t)data_sa->lifetime_s;
-	if (gsa_secret_copy(&sa->key, data_sa->key.data, data_sa->key.len))
+	if (gsa_secret_copy(&sa->key, data_sa->key.data, data_sa->key.len) &&
+	    gsa_key_mark(&sa->key, &sa->mark))
 		return sa;
-	free(sa);
+	gcks_member_sa_free(sa);
 	return NULL;
 }
 
@@ -141,7 +140,7 @@ bool gcks_member_sa_equal(const struct gcks_member_sa *a, const struct gcks_memb
 	return a->spi == b->spi && a->encryption == b->encryption &&
 	       a->encryption_key_bits == b->encryption_key_bits && a->integrity == b->integrity &&
 	       a->sequence_numbers == b->sequence_numbers &&
-	       a->sender_id_bits == b->sender_id_bits && gsa_secret_equal(&a->key, &b->key);
+	       a->sender_id_bits == b->sender_id_bits && a->group == b->group && gsa_secret_equal(&a->key, &b->key);
 }
 
 /* Told again: a new age may be that of another message. */
@@ -183,6 +182,7 @@ static void revive(struct gcks_member_sa *sa)
 bool gcks_membership_set_sas(struct gcks_membership *membership, const Gsa__GroupSa *group_sa,
 			     int64_t now_ms, const char **reason)
 {
+	uint32_t group = group_sa->group ? group_sa->group : membership->configured_identifier;
 	struct gcks_member_sa *list = NULL, **end = &list;
 	const char *fault;
 
@@ -193,7 +193,7 @@ bool gcks_membership_set_sas(struct gcks_membership *membership, const Gsa__Grou
 			*reason = fault;
 			continue;
 		}
-		*end = sa_from(group_sa->data_sa[i], group_sa, now_ms);
+		*end = sa_from(group_sa->data_sa[i], group_sa, group, now_ms);
 		if (!*end) {
 			*reason = "out of memory, or of memory that may be locked";
 			free_list(list);
@@ -227,6 +227,7 @@ void gcks_membership_drop_sas(struct gcks_membership *membership)
 	membership->sas = membership->gone = NULL;
 	membership->ended = false;
 	membership->sender_id_count = 0;
+	membership->has_sender_id = membership->resuming = false;
 }
 
 struct gcks_member_sa *gcks_membership_active(const struct gcks_membership *membership)
@@ -254,6 +255,14 @@ uint32_t gcks_member_sa_lifetime_s(const struct gcks_member_sa *sa, int64_t now_
 	if (!sa->expires_at)
 		return 0;
 	return left > 1000 ? (uint32_t)((left + 999) / 1000) : 1;
+}
+
+const char *gcks_membership_conflict(const struct gcks_membership *membership)
+{
+	for (const struct gcks_member_sa *sa = membership->sas; sa; sa = sa->next)
+		if (membership->conflict && sa->mark == membership->conflict_mark)
+			return membership->conflict;
+	return NULL;
 }
 
 /* ---- phases ---- */

@@ -126,6 +126,8 @@ static bool plan_removal(const struct gcks_member_table *table,
 	for (size_t i = 0; i < known->count; i++) {
 		struct gcks_desired key = { .id = known->ids[i] };
 
+		if (key.id.used)
+			continue;
 		/* by content: to remove what only has another owner would remove what is wanted */
 		if (count && bsearch(&key, desired, count, sizeof(*desired), compare_content))
 			continue;
@@ -152,7 +154,7 @@ static bool is_blocked(const struct gcks_kernel_id *id, const struct gcks_kernel
 	     i++) {
 		struct gcks_desired key = { .id = known->ids[i] };
 
-		if (gcks_same_place(&key.id, id) && gcks_kernel_id_compare_content(&key.id, id) != 0 &&
+		if (!key.id.used && gcks_same_place(&key.id, id) && gcks_kernel_id_compare_content(&key.id, id) != 0 &&
 		    !bsearch(&key, desired, count, sizeof(*desired), compare_content))
 			return true;
 	}
@@ -168,7 +170,7 @@ bool gcks_plan_make(const struct gcks_member_table *table, const struct gcks_ker
 	bool done;
 
 	*plan = (struct gcks_plan){ 0 };
-	if (!gcks_desires_make(&desires, table))
+	if (!gcks_desires_make(&desires, table, known))
 		return false;
 	desired = calloc(desires.count + 1, sizeof(*desired));
 	if (desires.count)
@@ -186,8 +188,11 @@ bool gcks_plan_make(const struct gcks_member_table *table, const struct gcks_ker
 	done = plan_removal(table, installed, known, removal, desired, desires.count, plan);
 	for (size_t i = 0; i < desires.count; i++)
 		if (!gcks_kernel_ids_has(installed, &desired[i].id) &&
+		    !gcks_must_not_be_made(&desired[i].id, known) &&
 		    !is_blocked(&desired[i].id, known, desired, desires.count))
 			plan->install[plan->install_count++] = desired[i];
+	for (size_t i = 0; i < plan->install_count; i++)
+		plan->install[i].fresh = !gcks_kernel_ids_has(known, &plan->install[i].id);
 	if (plan->install_count)
 		qsort(plan->install, plan->install_count, sizeof(*plan->install), compare_install);
 	free(desired);
@@ -210,25 +215,38 @@ struct readiness {
 	const struct gcks_member_table *table;
 	const struct gcks_kernel_ids *installed;
 	struct gcks_desires desires;
+	struct gcks_senders *senders; /* of each membership, in the table's order */
 };
+
+static const struct gcks_sender *find_sender(const struct readiness *state,
+					     const struct gcks_membership *membership,
+					     const struct gcks_address *gateway)
+{
+	const struct gcks_senders *senders = state->senders;
+
+	for (const struct gcks_membership *each = state->table->memberships; each != membership;
+	     each = each->next)
+		senders++;
+	return gcks_senders_find(senders, gateway);
+}
 
 /* Those of any SA: during a rekey the old ones do until the new ones are there. */
 static bool states_installed(const struct readiness *state,
 			     const struct gcks_membership *membership,
 			     const struct gcks_address *gateway)
 {
-	const struct gcks_member_sa *sa;
+	const struct gcks_sender *sender;
+	struct gcks_kernel_id in, out;
 
 	if (!membership || !gcks_membership_usable(membership))
 		return false;
-	for (sa = membership->sas; sa; sa = sa->next) {
-		struct gcks_kernel_id in = gcks_inbound_id(membership, sa);
-		struct gcks_kernel_id out = gcks_outbound_id(membership, sa, gateway);
-
-		if (gcks_kernel_ids_has(state->installed, &in) &&
+	sender = find_sender(state, membership, gateway);
+	for (const struct gcks_member_sa *sa = membership->sas; sa; sa = sa->next)
+		if (gcks_inbound_id(membership, sa, sender, &in) &&
+		    gcks_outbound_id(membership, sa, gateway, sender, &out) &&
+		    gcks_kernel_ids_has(state->installed, &in) &&
 		    gcks_kernel_ids_has(state->installed, &out))
 			return true;
-	}
 	return false;
 }
 
@@ -281,15 +299,39 @@ static bool is_ready(const struct readiness *state, const struct gcks_membership
 	return pairs > 0;
 }
 
+static bool prepare(struct readiness *state)
+{
+	static const struct gcks_kernel_ids none;
+	size_t count = 0;
+
+	for (const struct gcks_membership *each = state->table->memberships; each;
+	     each = each->next)
+		count++;
+	state->senders = calloc(count + 1, sizeof(*state->senders));
+	if (!state->senders || !gcks_desires_make(&state->desires, state->table, &none))
+		return false;
+	count = 0;
+	for (const struct gcks_membership *each = state->table->memberships; each;
+	     each = each->next)
+		if (!gcks_senders_make(&state->senders[count++], each))
+			return false;
+	return true;
+}
+
 void gcks_member_update_ready(struct gcks_member_table *table,
 			      const struct gcks_kernel_ids *installed)
 {
 	struct readiness state = { .table = table, .installed = installed };
+	size_t count = 0;
 
-	if (!gcks_desires_make(&state.desires, table))
-		return;
-	for (struct gcks_membership *each = table->memberships; each; each = each->next)
-		for (size_t i = 0; i < each->route_count; i++)
-			each->routes[i].ready = is_ready(&state, each, &each->routes[i]);
+	/* without memory they stay as they are */
+	if (prepare(&state))
+		for (struct gcks_membership *each = table->memberships; each; each = each->next)
+			for (size_t i = 0; i < each->route_count; i++)
+				each->routes[i].ready = is_ready(&state, each, &each->routes[i]);
+	for (struct gcks_membership *each = table->memberships; each && state.senders;
+	     each = each->next)
+		gcks_senders_clear(&state.senders[count++]);
+	free(state.senders);
 	gcks_desires_clear(&state.desires);
 }

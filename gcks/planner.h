@@ -19,7 +19,8 @@ struct gcks_desires {
 };
 
 /* False: no memory. */
-bool gcks_desires_make(struct gcks_desires *desires, const struct gcks_member_table *table);
+bool gcks_desires_make(struct gcks_desires *desires, const struct gcks_member_table *table,
+		       const struct gcks_kernel_ids *known);
 
 /* -- planner_set.c -- */
 
@@ -38,15 +39,30 @@ const struct gcks_kernel_id *gcks_desires_policy(const struct gcks_desires *desi
 
 /* Does the membership hold SAs that it may use? */
 bool gcks_membership_usable(const struct gcks_membership *membership);
-/* The states of its SAs.  False: no memory. */
-bool gcks_desires_add_states(struct gcks_desires *desires, const struct gcks_membership *membership);
-struct gcks_kernel_id gcks_inbound_id(const struct gcks_membership *membership,
-				      const struct gcks_member_sa *sa);
-struct gcks_kernel_id gcks_outbound_id(const struct gcks_membership *membership,
-				       const struct gcks_member_sa *sa,
-				       const struct gcks_address *gateway);
+/* The states of its SAs; `known` as in gcks_plan_make().  False: no memory. */
+bool gcks_desires_add_states(struct gcks_desires *desires, const struct gcks_membership *membership,
+			     const struct gcks_kernel_ids *known);
+/*
+ * The state of an SA from or to a gateway; `from` and `to`, which are its Sender-ID, count for pairwise SAs
+ * only (NULL: not known).  False: there can be none.
+ */
+bool gcks_inbound_id(const struct gcks_membership *membership, const struct gcks_member_sa *sa,
+		     const struct gcks_sender *from, struct gcks_kernel_id *id);
+bool gcks_outbound_id(const struct gcks_membership *membership, const struct gcks_member_sa *sa,
+		      const struct gcks_address *gateway, const struct gcks_sender *to,
+		      struct gcks_kernel_id *id);
 /* Is it a state of this SA (of the id's group)? */
 bool gcks_is_of_sa(const struct gcks_kernel_id *id, const struct gcks_member_sa *sa);
+/* An outbound state that must not be made again? */
+bool gcks_is_outbound_pair(const struct gcks_kernel_id *id);
+/* The key of the pair was used, for a state that is gone or for other addresses. */
+bool gcks_must_not_be_made(const struct gcks_kernel_id *id, const struct gcks_kernel_ids *known);
+/*
+ * Does it have to be remembered when it is not in the kernel?  As long as its SA may be held, and as long as
+ * another state of that SA may be in the kernel, by which a restarted gcksd would find its Sender-ID.
+ */
+bool gcks_is_remembered(const struct gcks_member_table *table, const struct gcks_kernel_ids *known,
+			const struct gcks_kernel_id *id);
 /* Do both take the same place in the kernel, which tells states apart by destination and SPI? */
 bool gcks_same_place(const struct gcks_kernel_id *a, const struct gcks_kernel_id *b);
 

@@ -66,6 +66,7 @@ struct prefixes {
 /* The site, as the policies see it. */
 struct site {
 	const struct gcks_member_table *table;
+	const struct gcks_kernel_ids *known;
 	struct prefixes protect; /* of all memberships */
 	struct prefixes closed;	 /* what no clear packet may go to or come from */
 	struct prefixes inside;	 /* what none may reach from there */
@@ -279,7 +280,7 @@ static bool protect(struct site *site, const struct gcks_membership *membership)
 			    !protect_pair(site, membership, route, wide, &membership->exports[j]))
 				return false;
 	}
-	return gcks_desires_add_states(site->desires, membership);
+	return gcks_desires_add_states(site->desires, membership, site->known);
 }
 
 /* ---- the site ---- */
@@ -348,9 +349,10 @@ static bool collect(struct site *site)
 	return true;
 }
 
-bool gcks_desires_make(struct gcks_desires *desires, const struct gcks_member_table *table)
+bool gcks_desires_make(struct gcks_desires *desires, const struct gcks_member_table *table,
+		       const struct gcks_kernel_ids *known)
 {
-	struct site site = { .table = table, .desires = desires };
+	struct site site = { .table = table, .known = known, .desires = desires };
 	bool done;
 
 	*desires = (struct gcks_desires){ 0 };

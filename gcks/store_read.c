@@ -251,7 +251,10 @@ static const char *read_kernel_id(sqlite3_stmt *row, const struct gcks_store_con
 	id.selector_destination = get_prefix(&cursor);
 	id.priority = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
 	id.reqid = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
+	id.mark = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
+	id.receiver = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
 	get_group_name(&cursor, id.group, sizeof(id.group));
+	id.used = get_number(&cursor, 0, 1);
 	if (cursor.fault)
 		return cursor.fault;
 	return gcks_kernel_ids_add(into, &id) ? NULL : "out of memory";

@@ -54,6 +54,21 @@ const char gcks_store_to_version_2[] =
 	" FROM sa GROUP BY group_id;"
 	"UPDATE registration SET delivered = coalesce((SELECT max(generation) FROM sa"
 	" WHERE sa.group_id = registration.group_id), 0);"
+	"ALTER TABLE kernel_id RENAME TO kernel_id_1;"
+	"CREATE TABLE kernel_id ("
+	" kind INTEGER NOT NULL, spi INTEGER NOT NULL, source BLOB NOT NULL,"
+	" destination BLOB NOT NULL, direction INTEGER NOT NULL, action INTEGER NOT NULL,"
+	" selector_source BLOB NOT NULL, selector_source_length INTEGER NOT NULL,"
+	" selector_destination BLOB NOT NULL, selector_destination_length INTEGER NOT NULL,"
+	" priority INTEGER NOT NULL, reqid INTEGER NOT NULL, mark INTEGER NOT NULL,"
+	" receiver INTEGER NOT NULL, group_name TEXT NOT NULL, used INTEGER NOT NULL,"
+	" PRIMARY KEY (kind, spi, source, destination, direction, action, selector_source,"
+	" selector_source_length, selector_destination, selector_destination_length,"
+	" priority, reqid, mark, receiver, group_name)) STRICT, WITHOUT ROWID;"
+	"INSERT INTO kernel_id SELECT kind, spi, source, destination, direction, action,"
+	" selector_source, selector_source_length, selector_destination,"
+	" selector_destination_length, priority, reqid, 0, 0, group_name, 0 FROM kernel_id_1;"
+	"DROP TABLE kernel_id_1;"
 	"CREATE TABLE anchored (store BLOB NOT NULL, serial INTEGER NOT NULL) STRICT;";
 
 const char *const gcks_store_statements[GCKS_STORE_CHANGE_KINDS] = {
@@ -73,13 +88,14 @@ const char *const gcks_store_statements[GCKS_STORE_CHANGE_KINDS] = {
 	[GCKS_PUT_NUMBERS] = "INSERT OR REPLACE INTO numbers VALUES (?, ?, ?, ?, ?)",
 	[GCKS_REMOVE_NUMBERS] = "DELETE FROM numbers WHERE group_id = ?",
 	[GCKS_PUT_KERNEL_ID] =
-		"INSERT OR REPLACE INTO kernel_id VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		"INSERT OR REPLACE INTO kernel_id"
+		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[GCKS_REMOVE_KERNEL_ID] =
 		"DELETE FROM kernel_id WHERE kind = ? AND spi = ? AND source = ?"
 		" AND destination = ? AND direction = ? AND action = ? AND selector_source = ?"
 		" AND selector_source_length = ? AND selector_destination = ?"
 		" AND selector_destination_length = ? AND priority = ? AND reqid = ?"
-		" AND group_name = ?",
+		" AND mark = ? AND receiver = ? AND group_name = ?",
 };
 
 /* ---- writing ---- */
@@ -150,6 +166,8 @@ static void put_kernel_id(struct binder *binder, const struct gcks_kernel_id *id
 	put_number(binder, id->selector_destination.length);
 	put_number(binder, id->priority);
 	put_number(binder, id->reqid);
+	put_number(binder, id->mark);
+	put_number(binder, id->receiver);
 	put_text(binder, id->group);
 }
 
@@ -253,6 +271,9 @@ bool gcks_store_bind(sqlite3_stmt *statement, const struct gcks_change *change,
 		put_number(&binder, change->numbers->group);
 		break;
 	case GCKS_PUT_KERNEL_ID:
+		put_kernel_id(&binder, change->kernel_id);
+		put_number(&binder, change->kernel_id->used);
+		break;
 	case GCKS_REMOVE_KERNEL_ID:
 		put_kernel_id(&binder, change->kernel_id);
 		break;

@@ -48,6 +48,18 @@ void group_sa_fill(struct group_sa *sa, uint32_t group, uint32_t spi)
 	sa->data_sa.key.len = sizeof(sa->key);
 }
 
+void pairwise_sa_fill(struct group_sa *sa, uint32_t group, uint32_t prefix, uint32_t tek)
+{
+	group_sa_fill(sa, group, prefix);
+	memset(sa->key, 0, sizeof(sa->key));
+	memcpy(sa->key, &tek, sizeof(tek));
+	sa->group_sa.sender_id_bits = 16;
+	sa->data_sa.encryption = GSA_ENCR_AES_GCM_16;
+	sa->data_sa.integrity = GSA_INTEG_NONE;
+	sa->data_sa.sequence_numbers = GSA_SN_PAIRWISE_32;
+	sa->data_sa.key.len = 32 + 4;
+}
+
 void give_sa(struct gcks_membership *membership, uint32_t spi)
 {
 	const char *reason;
@@ -80,7 +92,16 @@ void set_route(struct gcks_membership *membership, const char *prefix, const cha
 	struct gcks_address address = address_of(gateway);
 	struct gcks_prefix far = prefix_of(prefix);
 
-	ck_assert(gcks_membership_set_route(membership, &far, &address));
+	ck_assert(gcks_membership_set_route(membership, &far, &address, NULL));
+}
+
+void set_sender(struct gcks_membership *membership, const char *prefix, const char *gateway,
+		uint32_t sender_id)
+{
+	struct gcks_address address = address_of(gateway);
+	struct gcks_prefix far = prefix_of(prefix);
+
+	ck_assert(gcks_membership_set_route(membership, &far, &address, &sender_id));
 }
 
 static const char *address_or_any(const struct gcks_address *address, char *buffer)
@@ -99,8 +120,10 @@ const char *id_text(const struct gcks_kernel_id *id, char *buffer, size_t size)
 	char a[64], b[64], tunnel[128] = "";
 
 	if (id->kind == GCKS_KERNEL_SA) {
-		snprintf(buffer, size, "sa 0x%x %s > %s", id->spi, address_or_any(&id->source, a),
-			 address_or_any(&id->destination, b));
+		if (id->receiver)
+			snprintf(tunnel, sizeof(tunnel), " for %u", id->receiver - 1);
+		snprintf(buffer, size, "sa 0x%x %s > %s%s", id->spi, address_or_any(&id->source, a),
+			 address_or_any(&id->destination, b), tunnel);
 		return buffer;
 	}
 	if (id->action == GSA__POLICY_ACTION__POLICY_PROTECT)

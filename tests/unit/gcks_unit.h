@@ -24,7 +24,9 @@ Suite *member_suite(void);
 Suite *member_connection_suite(void);
 Suite *member_sa_suite(void);
 Suite *mtu_suite(void);
+Suite *pairwise_random_suite(void);
 Suite *planner_suite(void);
+Suite *planner_pairwise_suite(void);
 Suite *planner_random_suite(void);
 Suite *registration_suite(void);
 Suite *rekey_suite(void);
@@ -48,11 +50,16 @@ void group_sa_fill(struct group_sa *sa, uint32_t group, uint32_t spi);
 struct gcks_membership *join(struct gcks_member_table *table, const char *name, uint32_t identifier,
 			     const char *gateway, uint32_t spi);
 void give_sa(struct gcks_membership *membership, uint32_t spi);
+/* The same of a pairwise SA: AES-GCM-256, Sender-IDs of 16 bits; its key is made of `tek`. */
+void pairwise_sa_fill(struct group_sa *sa, uint32_t group, uint32_t prefix, uint32_t tek);
 void set_route(struct gcks_membership *membership, const char *prefix, const char *gateway);
+void set_sender(struct gcks_membership *membership, const char *prefix, const char *gateway,
+		uint32_t sender_id);
 
 /*
  * An id as one line: "sa 0x1000 any > 192.0.2.11", "out block 0.0.0.0/0 > 10.0.0.0/8",
- * "out protect 10.1.0.0/24 > 10.2.0.0/24 via 192.0.2.11 > 192.0.2.12 blue".
+ * "out protect 10.1.0.0/24 > 10.2.0.0/24 via 192.0.2.11 > 192.0.2.12 blue", of a pair
+ * "sa 0x10001 192.0.2.11 > 192.0.2.12 for 2".
  */
 const char *id_text(const struct gcks_kernel_id *id, char *buffer, size_t size);
 

@@ -18,6 +18,8 @@ int main(void)
 	srunner_add_suite(runner, mtu_suite());
 	srunner_add_suite(runner, planner_suite());
 	srunner_add_suite(runner, planner_random_suite());
+	srunner_add_suite(runner, planner_pairwise_suite());
+	srunner_add_suite(runner, pairwise_random_suite());
 	srunner_add_suite(runner, store_suite());
 	srunner_add_suite(runner, store_sync_suite());
 	srunner_add_suite(runner, gcks_memory_suite());

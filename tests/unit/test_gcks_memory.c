@@ -209,7 +209,7 @@ static bool add_export(void)
 
 static bool add_route(void)
 {
-	return gcks_membership_set_route(blue(), &new_prefix, &new_gateway);
+	return gcks_membership_set_route(blue(), &new_prefix, &new_gateway, NULL);
 }
 
 static bool add_connected(void)

@@ -73,7 +73,7 @@ static void change_prefixes(struct gcks_membership *membership)
 		}
 		break;
 	default:
-		ck_assert(gcks_membership_set_route(membership, &prefix, &gateway));
+		ck_assert(gcks_membership_set_route(membership, &prefix, &gateway, NULL));
 		break;
 	}
 }
