@@ -86,6 +86,36 @@ static const uint8_t policy_group[] = {
 	0x80, 0x03, 0x00, 0x08, /* GWP_SENDER_ID_BITS 8 */
 };
 
+/* Sharing `pairwise`: AES-GCM-16, the rekey's old SA and its successor, no INTEG */
+static const uint8_t policy_pairwise[] = {
+	0x03, 0x04,		/* ESP, SPI Size */
+	0x00, 0x44,		/* Length */
+	0xc0, 0xff, 0x00, 0x00, /* SPI: the prefix, 16 bits are Sender-IDs */
+	TS_ANY_IPV4,
+	TS_ANY_IPV4,
+	0x03, 0x00, 0x00, 0x0c, /* more follow, Transform Length */
+	0x01, 0x00, 0x00, 0x14, /* ENCR, AES-GCM-16 */
+	0x80, 0x0e, 0x01, 0x00, /* Key Length 256 */
+	0x00, 0x00, 0x00, 0x08, /* the last, Transform Length */
+	0x05, 0x00, 0xf0, 0x01, /* SN, pairwise */
+	0x00, 0x01, 0x00, 0x04, /* GSA_KEY_LIFETIME, TLV */
+	0x00, 0x00, 0x00, 0x3c, /* 60 s */
+	0x03, 0x04,		/* ESP, SPI Size */
+	0x00, 0x40,		/* Length */
+	0x12, 0x34, 0x00, 0x00, /* SPI */
+	TS_ANY_IPV4,
+	TS_ANY_IPV4,
+	0x03, 0x00, 0x00, 0x08, /* more follow, Transform Length */
+	0x01, 0x00, 0x00, 0x1c, /* ENCR, ChaCha20-Poly1305 */
+	0x00, 0x00, 0x00, 0x08, /* the last, Transform Length */
+	0x05, 0x00, 0xf0, 0x01, /* SN, pairwise */
+	0x00, 0x01, 0x00, 0x04, /* GSA_KEY_LIFETIME, TLV */
+	0x00, 0x00, 0x0e, 0x10, /* 3600 s */
+	0x00, 0x00, 0x00, 0x0c, /* group-wide policy, Length */
+	0x80, 0x01, 0x00, 0x05, /* GWP_ATD 5 s */
+	0x80, 0x03, 0x00, 0x10, /* GWP_SENDER_ID_BITS 16 */
+};
+
 /* An AEAD with INTEG NONE, selectors of one protocol; AH beside it; IPv6 */
 static const uint8_t policy_aead_and_ah[] = {
 	0x03, 0x04,		/* ESP, SPI Size */
@@ -287,6 +317,7 @@ const struct vector vectors[] = {
 	VECTOR(idg, idg_fqdn),
 	VECTOR(idg, idg_ipv4),
 	VECTOR(policy, policy_group),
+	VECTOR(policy, policy_pairwise),
 	VECTOR(policy, policy_aead_and_ah),
 	VECTOR(policy, policy_rekey),
 	VECTOR(key_download, kd_one_key),
