@@ -7,7 +7,7 @@
  *   gsa_payload.c     IDg, GSA, KD as payloads of IKE messages
  *   gsa_keys.c        GSK_w of an IKE_SA; wrapping and unwrapping of key bags
  *   gsa_group_sa.c    GroupSa of the local protocol <-> GSA and KD
- *   gsa_server.c      key server: registrations held by this charon, their end
+ *   gsa_server.c      key server: registrations held by this charon; gsa_end.c: their end
  *   gsa_refused.c     key server: peers whose authentication charon refused
  *   gsa_peer.c        who stands at the other end of an IKE_SA
  *   gsa_credential.c  key server: certificates that are no longer good
@@ -184,6 +184,14 @@ struct gsa_server_t {
 	void (*left)(gsa_server_t *this, uint32_t ike_sa, chunk_t group_name,
 		     Gsa__EndReason reason, const char *text);
 	/**
+	 * gcksd ended a registration, and its IKE_SA is held: takes it out of the table.
+	 * @param found		gcksd's message found it: one that was granted since stays
+	 * @param name		as below
+	 * @return		FALSE: there is nothing to end (any more)
+	 */
+	bool (*end)(gsa_server_t *this, uint32_t ike_sa, uint32_t group, bool found,
+		    const char *text, chunk_t *name);
+	/**
 	 * The name under which the registration is told on the wire (allocated): empty when
 	 * it is the only one of its IKE_SA.
 	 * @return	FALSE if there is no such registration
@@ -196,6 +204,8 @@ struct gsa_server_t {
 	void (*destroy)(gsa_server_t *this);
 };
 gsa_server_t *gsa_server_create(void);
+/** Ends a registration over an IKE_SA in a job, see end(). */
+void gsa_end_queue(uint32_t ike_sa, uint32_t group, bool found, bool close, const char *reason);
 /** Constructor for message_register_exchange(GSA_REGISTRATION): requests of members. */
 task_t *gsa_respond_create(ike_sa_t *ike_sa, message_t *request);
 
@@ -204,6 +214,8 @@ struct gsa_rekeys_t {
 	bool (*handle)(gsa_rekeys_t *this, const Gsa__Message *message);
 	/** gcksd connected: what it asked for before is not answered. */
 	void (*forget)(gsa_rekeys_t *this);
+	/** The IKE_SA that has the place of this one, if it was rekeyed lately. */
+	uint32_t (*present)(gsa_rekeys_t *this, uint32_t ike_sa);
 	void (*destroy)(gsa_rekeys_t *this);
 };
 gsa_rekeys_t *gsa_rekeys_create(void);

@@ -15,8 +15,9 @@ static void start(void)
 {
 	gsa.local = gsa_local_create();
 	gsa.kernel = gsa_kernel_create();
-	gsa.server = gsa_server_create();
+	/* the first to hear that an IKE_SA was rekeyed */
 	gsa.rekeys = gsa_rekeys_create();
+	gsa.server = gsa_server_create();
 	gsa.refused = gsa_refused_create();
 	gsa.credential = gsa_credential_create();
 	gsa.auth = gsa_auth_create();
@@ -33,8 +34,8 @@ static void stop(void)
 	gsa.member->destroy(gsa.member);
 	gsa_credential_destroy(gsa.credential);
 	gsa_refused_destroy(gsa.refused);
-	gsa.rekeys->destroy(gsa.rekeys);
 	gsa.server->destroy(gsa.server);
+	gsa.rekeys->destroy(gsa.rekeys);
 	gsa.kernel->destroy(gsa.kernel);
 	gsa.local->destroy(gsa.local);
 	memset(&gsa, 0, sizeof(gsa));

@@ -10,10 +10,12 @@
  *                        ^                      |
  *                        +-- IKE_SA was rekeyed, and the task went with the old one
  *
- * RekeyDone is told once for every Rekey, as long as the gcksd that asked is there.  IDg says which
+ * RekeyDone is told once for every Rekey, as long as the gcksd that asked is there.  Those of one
+ * IKE_SA go one after the other, in gcksd's order.  IDg says which
  * group it is when the IKE_SA carries more than one.  libcharon retransmits, and ends the IKE_SA when
  * there is no answer.  A task is queued on the new IKE_SA by libcharon itself when the old one is
  * rekeyed before its turn; one that is under way stays with the old one, and may be lost with it.
+ * gcksd may not know of the new one yet when it asks.
  *
  * What waits has keys: it is kept packed, in locked memory.  Listeners run under the bus's mutex,
  * so this mutex comes after it, and nothing of charon is called with it locked, except the log and
@@ -28,6 +30,9 @@
 #include <threading/mutex.h>
 
 #define TEXT_MAX 200
+
+/* IKE_SAs that were rekeyed lately, for requests that were on the way meanwhile. */
+#define MOVED_KEPT 256
 
 /* Deletes of one SPI each come in payloads of so many at most. */
 #define DELETES_MAX 64
@@ -52,6 +57,10 @@ struct private_gsa_rekeys_t {
 	mutex_t *mutex;
 	hashtable_t *pending; /* serial -> pending_t */
 	uint32_t last_serial;
+	struct {
+		uint32_t from, to; /* unique ids */
+	} moved[MOVED_KEPT]; /* a ring */
+	size_t moves;
 };
 
 static void pending_destroy(pending_t *this)
@@ -64,6 +73,23 @@ static const void *key_of(uint32_t serial)
 {
 	return (const void *)(uintptr_t)serial;
 }
+
+/* With the mutex locked: whose turn it is on an IKE_SA; 0: nobody's. */
+static uint32_t first_on(private_gsa_rekeys_t *this, uint32_t ike_sa)
+{
+	enumerator_t *enumerator = this->pending->create_enumerator(this->pending);
+	uint32_t first = 0;
+	pending_t *current;
+	const void *key;
+
+	while (enumerator->enumerate(enumerator, &key, &current))
+		if (current->ike_sa == ike_sa && (!first || current->serial < first))
+			first = current->serial;
+	enumerator->destroy(enumerator);
+	return first;
+}
+
+static void queue(uint32_t serial);
 
 static void send_done(uint32_t request, bool ok, const char *text)
 {
@@ -78,10 +104,22 @@ static void send_done(uint32_t request, bool ok, const char *text)
 	gsa.local->send(gsa.local, &message);
 }
 
+/* With the mutex locked: the IKE_SA that has the place of this one by now. */
+static uint32_t resolve(const private_gsa_rekeys_t *this, uint32_t ike_sa)
+{
+	size_t first = this->moves > MOVED_KEPT ? this->moves - MOVED_KEPT : 0;
+
+	for (size_t i = first; i < this->moves; i++)
+		if (this->moved[i % MOVED_KEPT].from == ike_sa)
+			ike_sa = this->moved[i % MOVED_KEPT].to;
+	return ike_sa;
+}
+
 /* The one end of a pending rekey, unless gcksd does not want to know any more. */
 static void conclude(private_gsa_rekeys_t *this, uint32_t serial, bool ok, const char *text)
 {
 	pending_t *pending;
+	uint32_t next = 0;
 
 	this->mutex->lock(this->mutex);
 	pending = this->pending->remove(this->pending, key_of(serial));
@@ -90,12 +128,15 @@ static void conclude(private_gsa_rekeys_t *this, uint32_t serial, bool ok, const
 			DBG1(DBG_IKE, "gsa: rekey over IKE_SA %u failed: %s", pending->ike_sa,
 			     text);
 		send_done(pending->request, ok, text);
+		next = first_on(this, pending->ike_sa);
 		pending_destroy(pending);
 	}
 	this->mutex->unlock(this->mutex);
+	if (next)
+		queue(next);
 }
 
-/* Over which IKE_SA it goes now; 0: it is over. */
+/* Over which IKE_SA it goes now; 0: it is over, or it is not its turn. */
 static uint32_t ike_sa_of(private_gsa_rekeys_t *this, uint32_t serial)
 {
 	pending_t *pending;
@@ -103,7 +144,7 @@ static uint32_t ike_sa_of(private_gsa_rekeys_t *this, uint32_t serial)
 
 	this->mutex->lock(this->mutex);
 	pending = this->pending->get(this->pending, key_of(serial));
-	id = pending ? pending->ike_sa : 0;
+	id = pending && first_on(this, pending->ike_sa) == serial ? pending->ike_sa : 0;
 	this->mutex->unlock(this->mutex);
 	return id;
 }
@@ -131,8 +172,6 @@ typedef struct {
 	uint32_t serial;
 	bool concluded;
 } gsa_rekey_task_t;
-
-static void queue(uint32_t serial);
 
 static void task_conclude(gsa_rekey_task_t *this, bool ok, const char *text)
 {
@@ -332,7 +371,6 @@ static const char *add(private_gsa_rekeys_t *this, const Gsa__Message *message, 
 
 	INIT(pending,
 		.request = message->rekey->request,
-		.ike_sa = message->rekey->ike_sa,
 	);
 	if (!gsa_secret_alloc(&pending->packed, size)) {
 		free(pending);
@@ -340,6 +378,7 @@ static const char *add(private_gsa_rekeys_t *this, const Gsa__Message *message, 
 	}
 	gsa__message__pack(message, pending->packed.data);
 	this->mutex->lock(this->mutex);
+	pending->ike_sa = resolve(this, message->rekey->ike_sa);
 	*serial = pending->serial = ++this->last_serial;
 	this->pending->put(this->pending, key_of(*serial), pending);
 	this->mutex->unlock(this->mutex);
@@ -382,18 +421,29 @@ METHOD(gsa_rekeys_t, forget, void, private_gsa_rekeys_t *this)
 	this->mutex->unlock(this->mutex);
 }
 
+METHOD(gsa_rekeys_t, present, uint32_t, private_gsa_rekeys_t *this, uint32_t ike_sa)
+{
+	this->mutex->lock(this->mutex);
+	ike_sa = resolve(this, ike_sa);
+	this->mutex->unlock(this->mutex);
+	return ike_sa;
+}
+
 METHOD(listener_t, ike_rekey, bool, rekeys_listener_t *listener, ike_sa_t *old, ike_sa_t *new)
 {
 	private_gsa_rekeys_t *this = listener->rekeys;
+	uint32_t from = old->get_unique_id(old), to = new->get_unique_id(new);
 	enumerator_t *enumerator;
 	pending_t *current;
 	const void *key;
 
 	this->mutex->lock(this->mutex);
+	this->moved[this->moves % MOVED_KEPT].from = from;
+	this->moved[this->moves++ % MOVED_KEPT].to = to;
 	enumerator = this->pending->create_enumerator(this->pending);
 	while (enumerator->enumerate(enumerator, &key, &current))
-		if (current->ike_sa == old->get_unique_id(old))
-			current->ike_sa = new->get_unique_id(new);
+		if (current->ike_sa == from)
+			current->ike_sa = to;
 	enumerator->destroy(enumerator);
 	this->mutex->unlock(this->mutex);
 	return TRUE;
@@ -416,6 +466,7 @@ gsa_rekeys_t *gsa_rekeys_create(void)
 		.public = {
 			.handle = _handle,
 			.forget = _forget,
+			.present = _present,
 			.destroy = _destroy,
 		},
 		.listener = {

@@ -13,8 +13,6 @@
 
 #include <collections/hashtable.h>
 #include <collections/linked_list.h>
-#include <processing/jobs/callback_job.h>
-#include <processing/jobs/initiate_tasks_job.h>
 #include <threading/mutex.h>
 
 /* A member gets one with each registration; the newest tell the most. */
@@ -288,6 +286,13 @@ METHOD(gsa_server_t, rekeyed, void, private_gsa_server_t *this, uint32_t ike_sa,
 	this->mutex->unlock(this->mutex);
 }
 
+/* IDg is sent when the IKE_SA carries more than one group. */
+static chunk_t wire_name(private_gsa_server_t *this, const registration_t *registration)
+{
+	return count_of(this, registration->peer->ike_sa, TRUE) > 1 ? chunk_clone(registration->name)
+								    : chunk_empty;
+}
+
 METHOD(gsa_server_t, name, bool, private_gsa_server_t *this, uint32_t ike_sa, uint32_t group,
        chunk_t *name)
 {
@@ -296,8 +301,7 @@ METHOD(gsa_server_t, name, bool, private_gsa_server_t *this, uint32_t ike_sa, ui
 	this->mutex->lock(this->mutex);
 	registration = find(this, ike_sa, group);
 	if (registration)
-		*name = count_of(this, ike_sa, TRUE) > 1 ? chunk_clone(registration->name)
-							 : chunk_empty;
+		*name = wire_name(this, registration);
 	this->mutex->unlock(this->mutex);
 	return registration != NULL;
 }
@@ -325,95 +329,47 @@ METHOD(gsa_server_t, left, void, private_gsa_server_t *this, uint32_t ike_sa, ch
 		     ike_sa, gsa_group_text(group_name, name_text));
 }
 
-/* EndRegistration: in a job, because it waits for the IKE_SA. */
-
-typedef struct {
-	uint32_t ike_sa, group;
-	bool found; /* in the table when gcksd asked */
-	bool close;
-	char *reason;
-} end_t;
-
-static void end_destroy(end_t *this)
-{
-	free(this->reason);
-	free(this);
-}
-
-/* With the IKE_SA held.  FALSE: there is nothing to end (any more). */
-static bool end_take(private_gsa_server_t *this, const end_t *end, chunk_t *name)
+METHOD(gsa_server_t, end, bool, private_gsa_server_t *this, uint32_t ike_sa, uint32_t group,
+       bool found, const char *text, chunk_t *name)
 {
 	char name_text[GSA_GROUP_TEXT];
 	registration_t *registration;
-	bool several;
 
 	this->mutex->lock(this->mutex);
-	registration = find(this, end->ike_sa, end->group);
+	registration = find(this, ike_sa, group);
 	/* one that was there and is not `ending` was granted anew since */
-	if (!registration || (end->found && !registration->ending)) {
+	if (!registration || (found && !registration->ending)) {
 		this->mutex->unlock(this->mutex);
 		return FALSE;
 	}
-	several = count_of(this, end->ike_sa, TRUE) > 1;
-	*name = several ? chunk_clone(registration->name) : chunk_empty;
+	*name = wire_name(this, registration);
 	DBG1(DBG_IKE, "gsa: %s is removed from group %s: %s", registration->peer->identity,
-	     gsa_group_text(registration->name, name_text), end->reason);
+	     gsa_group_text(registration->name, name_text), text);
 	take_out(this, registration);
 	registration_destroy(registration);
 	this->mutex->unlock(this->mutex);
 	return TRUE;
 }
 
-static job_requeue_t end_execute(end_t *end)
-{
-	ike_sa_manager_t *manager = charon->ike_sa_manager;
-	ike_sa_t *ike_sa = manager->checkout_by_id(manager, end->ike_sa);
-	chunk_t name;
-
-	if (!ike_sa)
-		return JOB_REQUEUE_NONE;
-	if (end_take((private_gsa_server_t *)gsa.server, end, &name)) {
-		ike_sa->queue_task(ike_sa, gsa_exclude_create(ike_sa, end->group, name, end->close));
-		lib->processor->queue_job(
-			lib->processor, (job_t *)initiate_tasks_job_create(ike_sa->get_id(ike_sa)));
-		chunk_free(&name);
-	}
-	manager->checkin(manager, ike_sa);
-	return JOB_REQUEUE_NONE;
-}
-
-static void queue_end(uint32_t ike_sa, uint32_t group, bool found, bool close, const char *reason)
-{
-	end_t *end;
-
-	INIT(end,
-		.ike_sa = ike_sa,
-		.group = group,
-		.found = found,
-		.close = close,
-		.reason = strdup(reason),
-	);
-	lib->processor->queue_job(
-		lib->processor,
-		(job_t *)callback_job_create((void *)end_execute, end, (void *)end_destroy, NULL));
-}
-
 METHOD(gsa_server_t, handle, bool, private_gsa_server_t *this, const Gsa__Message *message)
 {
 	const Gsa__EndRegistration *body;
 	registration_t *registration;
+	uint32_t ike_sa;
 
 	if (message->body_case != GSA__MESSAGE__BODY_END_REGISTRATION)
 		return FALSE;
 	body = message->end_registration;
+	/* gcksd may not know yet that it was rekeyed */
+	ike_sa = gsa.rekeys->present(gsa.rekeys, body->ike_sa);
 	this->mutex->lock(this->mutex);
-	registration = find(this, body->ike_sa, body->group);
+	registration = find(this, ike_sa, body->group);
 	if (registration) {
 		registration->ending = TRUE;
 		registration->close = body->delete_ike_sa;
 	}
 	/* not found: its answer may be on the way out this moment */
-	queue_end(body->ike_sa, body->group, registration != NULL, body->delete_ike_sa,
+	gsa_end_queue(ike_sa, body->group, registration != NULL, body->delete_ike_sa,
 		  *body->reason ? body->reason : "policy");
 	this->mutex->unlock(this->mutex);
 	return TRUE;
@@ -471,7 +427,7 @@ METHOD(listener_t, ike_rekey, bool, server_listener_t *listener, ike_sa_t *old, 
 		insert(this, current);
 		found = TRUE;
 		if (current->ending)
-			queue_end(new_id, current->group, TRUE, current->close, "policy");
+			gsa_end_queue(new_id, current->group, TRUE, current->close, "policy");
 	}
 	if (found)
 		send_rekeyed(old_id, new_id);
@@ -506,6 +462,7 @@ gsa_server_t *gsa_server_create(void)
 			.rekeyed = _rekeyed,
 			.name = _name,
 			.left = _left,
+			.end = _end,
 			.count = _count,
 			.with_certificate = _with_certificate,
 			.destroy = _destroy,
