@@ -106,5 +106,27 @@ def departure(lab):
     check_unchanged(lab, before)
 
 
+@case("reauthentication: the member registers over the new IKE_SA, and was never out of the group")
+def reauthentication(lab):
+    before, since = both(lab)[0], lab.registration(IDENTITY)["registered-at"]
+    words = ("the key server ended the membership",), ("the IKE_SA to the key server is gone",)
+    logged = [len(lab.log_lines(SITE, "charon", *each)) for each in words]
+    group = [state for state in lab.states(SITE) if state["group"]]
+    check(len(before) == 1 and all(before.values()), f"IKE_SAs with CHILD_SAs: {before}")
+    check(group, "no state of the group")
+    lab.run(SITE, "swanctl", "--rekey", "--ike", "red", "--reauth")
+    wait_until(lambda: len(both(lab)[0]) == len(both(lab)[1]) == 1
+               and set(both(lab)[0]) != set(before), STEP_S, "one IKE_SA, and another one")
+    await_registered(lab)
+    wait_until(lambda: lab.registration(IDENTITY)["ike-sa"] in map(int, both(lab)[1]), STEP_S,
+               f"the registration of {since} is over the new IKE_SA")
+    check([len(lab.log_lines(SITE, "charon", *each)) for each in words] == logged,
+          "the member was out of the group")
+    after = [state for state in lab.states(SITE) if state["group"]]
+    check([state["keys"] for state in after] == [state["keys"] for state in group],
+          "other states of the group")
+    check_carries(lab)
+
+
 if __name__ == "__main__":
     main()
