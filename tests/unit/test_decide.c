@@ -165,8 +165,7 @@ START_TEST(only_so_many_are_kept)
 	pairwise(16);
 	for (unsigned int i = 0; i < 3 * GCKS_SENDER_IDS_KEPT; i++)
 		granted("site1", i + 1, 0);
-	ck_assert_uint_eq(key_server_find(&server, "site1")->sender_id_count,
-			  GCKS_SENDER_IDS_KEPT);
+	ck_assert_uint_eq(key_server_find(&server, "site1")->sender_id_count, GCKS_SENDER_IDS_KEPT);
 	ck_assert_uint_eq(key_server_find(&server, "site1")->sender_ids[GCKS_SENDER_IDS_KEPT - 1],
 			  3 * GCKS_SENDER_IDS_KEPT - 1);
 }
@@ -194,7 +193,8 @@ START_TEST(used_up)
 }
 END_TEST
 
-/* The one that finds them used up has registered before: none of its old ones is its own any more. */
+/* The one that finds them used up has registered before: none of its old ones is its own any more.
+ */
 START_TEST(used_up_by_itself)
 {
 	pairwise(8);
@@ -285,10 +285,10 @@ static struct gcks_decision decide_with(const uint8_t *sag, size_t length)
 START_TEST(capabilities)
 {
 	/* proposal 1, ESP, no SPI: ENCR AES-CBC-256, INTEG HMAC-SHA2-256-128, SN 2 */
-	static const uint8_t cbc[] = { 0, 0, 0, 36, 1, 3, 0, 3,
-				       3, 0, 0, 12, 1, 0, 0, 12, 0x80, 14, 1, 0,
-				       3, 0, 0, 8,  3, 0, 0, 12,
-				       0, 0, 0, 8,  5, 0, 0, 2 };
+	static const uint8_t cbc[] = {
+		0, 0, 0, 36, 1, 3, 0, 3, 3, 0,	0, 12, 1, 0, 0, 12, 0x80, 14,
+		1, 0, 3, 0,  0, 8, 3, 0, 0, 12, 0, 0,  0, 8, 5, 0,  0,	  2
+	};
 	struct gcks_decision decision;
 	uint8_t all[512];
 	size_t length = gsa_sag_encode_supported(all, sizeof(all));
@@ -302,10 +302,9 @@ START_TEST(capabilities)
 		ck_assert_msg(!decision.verdict.notify, "%s", decision.verdict.reason);
 		gcks_decision_discard(&decision);
 		decision = decide_with(cbc, sizeof(cbc));
-		ck_assert_uint_eq(decision.verdict.notify,
-				  cipher == GCKS_CIPHER_AES256CBC_SHA256
-					  ? 0
-					  : GSA_NOTIFY_NO_PROPOSAL_CHOSEN);
+		ck_assert_uint_eq(decision.verdict.notify, cipher == GCKS_CIPHER_AES256CBC_SHA256
+								   ? 0
+								   : GSA_NOTIFY_NO_PROPOSAL_CHOSEN);
 		gcks_decision_discard(&decision);
 	}
 	decision = decide_with(cbc, 7);

@@ -101,6 +101,93 @@ START_TEST(ike_sas)
 }
 END_TEST
 
+/* The same as a list would say, whatever the hash tables do meanwhile. */
+START_TEST(many)
+{
+	enum { COUNT_OF = 5000 };
+	static struct gcks_registration *all[COUNT_OF];
+	size_t live = 0, in_flight = 0, stale = 0;
+
+	srand(1);
+	for (int step = 0; step < 8 * COUNT_OF; step++) {
+		unsigned int n = (unsigned int)rand() % COUNT_OF, event = (unsigned int)rand() % 8;
+		char identity[32];
+
+		snprintf(identity, sizeof(identity), "site%u", n);
+		ck_assert_ptr_eq(gcks_registration_find(&table, n % 7, identity), all[n]);
+		if (!all[n] || event < 3) {
+			all[n] = put(n % 7, identity, n / 3);
+		} else if (event == 3) {
+			gcks_registration_remove(&table, all[n]);
+			all[n] = NULL;
+		} else if (event == 4) {
+			gcks_registration_set_ike_sa(&table, all[n], (uint32_t)step);
+		} else if (event == 5) {
+			gcks_registration_set_stale(all[n], rand() % 2);
+		} else {
+			all[n]->request = (uint32_t)step;
+			gcks_registration_deliver(&table, all[n], rand() % GCKS_DELIVERIES);
+		}
+	}
+	for (unsigned int n = 0; n < COUNT_OF; n++) {
+		const struct gcks_registration *over;
+
+		if (!all[n])
+			continue;
+		live++;
+		in_flight += all[n]->delivery == GCKS_DELIVERY_IN_FLIGHT;
+		stale += all[n]->stale;
+		if (all[n]->delivery == GCKS_DELIVERY_IN_FLIGHT)
+			ck_assert_ptr_eq(gcks_registration_of_request(&table, all[n]->request),
+					 all[n]);
+		if (!all[n]->ike_sa)
+			continue;
+		over = gcks_registration_over(&table, all[n]->ike_sa);
+		while (over && over != all[n])
+			over = gcks_registration_over_next(over);
+		ck_assert_ptr_eq(over, all[n]);
+	}
+	ck_assert_uint_eq(table.count, live);
+	ck_assert_uint_gt(table.buckets, GCKS_REGISTRATION_FEW);
+	for (uint32_t group = 0; group < 7; group++) {
+		const struct gcks_registration_group *of = gcks_registration_group(&table, group);
+		size_t listed = 0;
+
+		for (int delivery = 0; delivery < GCKS_DELIVERIES; delivery++) {
+			size_t before = listed;
+
+			for (struct gcks_registration *each =
+				     gcks_registration_first(&table, group, delivery);
+			     each; each = gcks_registration_following(each), listed++)
+				ck_assert_int_eq(each->delivery, delivery);
+			ck_assert_uint_eq(listed - before, of->deliveries[delivery].count);
+		}
+		ck_assert_uint_eq(listed, gcks_registration_count(&table, group));
+		in_flight -= of->deliveries[GCKS_DELIVERY_IN_FLIGHT].count;
+		stale -= of->stale;
+	}
+	ck_assert_uint_eq(in_flight, 0);
+	ck_assert_uint_eq(stale, 0);
+}
+END_TEST
+
+/* What was told to one that is replaced is not told to the one in its place. */
+START_TEST(in_flight)
+{
+	struct gcks_registration *entry = put(100, "site1", 7);
+
+	entry->request = 5;
+	gcks_registration_deliver(&table, entry, GCKS_DELIVERY_IN_FLIGHT);
+	ck_assert_ptr_eq(gcks_registration_of_request(&table, 5), entry);
+	ck_assert_ptr_null(gcks_registration_of_request(&table, 5 + GCKS_REGISTRATION_FEW));
+	put(100, "site1", 8);
+	ck_assert_ptr_null(gcks_registration_of_request(&table, 5));
+	ck_assert_ptr_null(gcks_registration_first(&table, 100, GCKS_DELIVERY_IN_FLIGHT));
+	gcks_registration_remove(&table, gcks_registration_find(&table, 100, "site1"));
+	ck_assert_ptr_null(gcks_registration_group(&table, 100));
+}
+END_TEST
+
 START_TEST(addresses)
 {
 	char text[INET6_ADDRSTRLEN];
@@ -126,6 +213,8 @@ Suite *registration_suite(void)
 	tcase_add_test(tcase, one_for_each_group_and_identity);
 	tcase_add_test(tcase, credentials);
 	tcase_add_test(tcase, ike_sas);
+	tcase_add_test(tcase, many);
+	tcase_add_test(tcase, in_flight);
 	tcase_add_test(tcase, addresses);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -203,8 +203,7 @@ START_TEST(misses_rekeys)
 		key_server_run(&server);
 		ck_assert_uint_eq(deaf->missed, n - 1);
 		for (uint32_t request = server.requests - 1; request <= server.requests; request++)
-			gcks_rekey_done(&server.tables, request,
-					request != deaf->request);
+			gcks_rekey_done(&server.tables, request, request != deaf->request);
 		key_server_advance(&server, 30000);
 		ck_assert_int_eq(deaf->delivery, GCKS_DELIVERY_UNANSWERED);
 		ck_assert_uint_eq(deaf->delivered, 1);

@@ -64,6 +64,85 @@ START_TEST(generations)
 }
 END_TEST
 
+START_TEST(ciphers)
+{
+	static const struct {
+		enum gcks_cipher cipher;
+		uint16_t encryption, bits, integrity;
+		size_t key_length; /* with the salt of a counter mode */
+	} rows[] = {
+		{ GCKS_CIPHER_AES256CBC_SHA256, 12, 256, 12, 64 },
+		{ GCKS_CIPHER_AES128CBC_SHA256, 12, 128, 12, 48 },
+		{ GCKS_CIPHER_AES256GCM16, 20, 256, 0, 36 },
+		{ GCKS_CIPHER_AES128GCM16, 20, 128, 0, 20 },
+		{ GCKS_CIPHER_CHACHA20POLY1305, 28, 0, 0, 36 },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct gcks_group policy = { .name = (char *)"blue",
+					     .identifier = 100,
+					     .cipher = rows[i].cipher,
+					     .sharing = GCKS_SHARING_PAIRWISE,
+					     .sender_id_bits = 12,
+					     .lifetime_data_s = 100 };
+		struct gcks_sa *sa = gcks_sa_new(&table, &policy, 1000);
+
+		ck_assert_ptr_nonnull(sa);
+		ck_assert_uint_eq(sa->encryption, rows[i].encryption);
+		ck_assert_uint_eq(sa->encryption_key_bits, rows[i].bits);
+		ck_assert_uint_eq(sa->integrity, rows[i].integrity);
+		ck_assert_uint_eq(sa->key.length, rows[i].key_length);
+		ck_assert_uint_eq(sa->sequence_numbers, GSA_SN_PAIRWISE_32);
+		ck_assert_uint_eq(sa->spi & 0xfff, 0);
+		ck_assert_uint_eq(sa->lifetime_s, 100);
+		gcks_sa_free(sa);
+	}
+	ck_assert_ptr_null(gcks_cipher_name(COUNT(rows)));
+}
+END_TEST
+
+/* SAs of all sizes of Sender-IDs, and none has an SPI that another one counts out. */
+START_TEST(spis)
+{
+	static const uint8_t bits[] = { 0, 8, 12, 16 };
+
+	for (uint32_t i = 0; i < 400; i++) {
+		struct gcks_group policy = { .name = (char *)"blue", .identifier = 1 + i % 100 };
+		struct gcks_sa *sa;
+
+		policy.sender_id_bits = bits[i % COUNT(bits)];
+		policy.sharing = policy.sender_id_bits ? GCKS_SHARING_PAIRWISE
+						       : GCKS_SHARING_GROUP;
+		sa = gcks_sa_new(&table, &policy, 1000);
+		ck_assert_ptr_nonnull(sa);
+		for (const struct gcks_sa *other = table.head; other; other = other->next) {
+			uint64_t end = (uint64_t)sa->spi + (1u << sa->sender_id_bits);
+			uint64_t other_end = (uint64_t)other->spi + (1u << other->sender_id_bits);
+
+			ck_assert(end <= other->spi || other_end <= sa->spi);
+		}
+		gcks_sa_insert(&table, sa);
+	}
+}
+END_TEST
+
+START_TEST(times)
+{
+	struct gcks_sa sa = { .made_at = 5000, .lifetime_s = 10, .activates_at = 8000 };
+
+	ck_assert_int_eq(gcks_sa_expires_at(&sa), 15000);
+	ck_assert_uint_eq(gcks_sa_lifetime_left_s(&sa, 5000), 10);
+	ck_assert_uint_eq(gcks_sa_lifetime_left_s(&sa, 5001), 9); /* never longer than here */
+	ck_assert_uint_eq(gcks_sa_lifetime_left_s(&sa, 14999), 1);
+	ck_assert_uint_eq(gcks_sa_activation_left_s(&sa, 5000), 3);
+	ck_assert_uint_eq(gcks_sa_activation_left_s(&sa, 7999), 1); /* never earlier */
+	ck_assert_uint_eq(gcks_sa_activation_left_s(&sa, 8000), 0);
+	sa.lifetime_s = 0;
+	ck_assert_int_eq(gcks_sa_expires_at(&sa), GCKS_NEVER);
+	ck_assert_uint_eq(gcks_sa_lifetime_left_s(&sa, 5000), 0);
+}
+END_TEST
+
 Suite *sa_table_suite(void)
 {
 	Suite *suite = suite_create("sa_table");
@@ -72,6 +151,9 @@ Suite *sa_table_suite(void)
 	tcase_add_checked_fixture(tcase, NULL, clear);
 	tcase_add_test(tcase, new_sa);
 	tcase_add_test(tcase, generations);
+	tcase_add_test(tcase, ciphers);
+	tcase_add_test(tcase, spis);
+	tcase_add_test(tcase, times);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
