@@ -266,6 +266,8 @@ static void grant(const struct gcks_tables *tables, const Gsa__RegistrationReque
 	bool others = gcks_registration_count(tables->registrations, policy->identifier) >
 		      (old ? 1u : 0u);
 	bool anew = newest && gcks_sa_fits(newest, policy) == GCKS_SA_OTHER_SHARING;
+	/* nobody is there, but those who have left sent with it */
+	bool deserted = newest && policy->rekey_on_join && !old && !others;
 	bool make;
 
 	if (pairwise && request->sender) {
@@ -274,19 +276,22 @@ static void grant(const struct gcks_tables *tables, const Gsa__RegistrationReque
 			1u << policy->sender_id_bits;
 	}
 	/* a rekey waits to bring the SA of today's policy: it may as well come now */
-	make = !newest || anew || now >= gcks_sa_expires_at(newest) ||
+	make = !newest || anew || deserted || now >= gcks_sa_expires_at(newest) ||
 	       (policy->rekey_on_join && !old && others && now >= newest->activates_at);
 	if (anew) {
 		if (!end_registrations(
 			    tables, decision, policy->identifier, are_others,
 			    request->peer->identity,
 			    "the group begins anew: Sender-IDs are used up or policy has "
-			    "changed") ||
-		    !end_sas(decision, group)) {
+			    "changed")) {
 			fault(decision);
 			return;
 		}
 		count_anew(decision);
+	}
+	if ((anew || deserted) && !end_sas(decision, group)) {
+		fault(decision);
+		return;
 	}
 	decision->begins = make && others && !anew;
 	if (make && !make_sa(tables, decision, now, wall, !decision->begins)) {
@@ -297,7 +302,7 @@ static void grant(const struct gcks_tables *tables, const Gsa__RegistrationReque
 	decision->first_generation =
 		anew ? newest->generation : first_generation(policy, old, newest->generation);
 	for (sa = newest; sa;
-	     sa = sa == decision->sa ? (anew ? NULL : group->newest) : gcks_sa_older(sa))
+	     sa = sa == decision->sa ? (anew || deserted ? NULL : group->newest) : gcks_sa_older(sa))
 		if (sa->generation >= decision->first_generation && !suits(decision, request, sa))
 			return;
 	if (decision->sender_id_count)
