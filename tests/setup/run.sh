@@ -34,8 +34,8 @@ bench() {
 		strongswan_stock_step
 		LAB_MEMORY=4096 in_guest "$LAB_LOGS/mesh" "$LAB_TREE/tests/bench/mesh.py" "$@"
 		;;
-	registrations)
-		python3 "$LAB_TREE/tests/bench/registrations.py" "$@"
+	registrations | rekey | tables)
+		python3 "$LAB_TREE/tests/bench/$name.py" "$@"
 		;;
 	mutate)
 		project_build_sanitized >&2
@@ -43,6 +43,6 @@ bench() {
 		python3 "$LAB_TREE/tests/sanitize/scenarios.py" --build "$LAB_PROJECT/sanitize" \
 			--keep "$LAB_LOGS/mutate" --cases 50000 --messages 20000 "$@"
 		;;
-	*) die "no bench '$name': there are reflect, mesh, registrations and mutate" ;;
+	*) die "no bench '$name': there are reflect, mesh, registrations, rekey, tables and mutate" ;;
 	esac
 }
