@@ -69,6 +69,12 @@ def rekeyed(lab):
     check(lab.registration(IDENTITY)["registered-at"] == since, "it registered again")
     check(lab.member(SITE, "red", "registered"), "the member does not hold the group's SA")
     check_reachability(lab)
+    # the keys of the next SA are wrapped under the new IKE_SA's own key
+    old = {state["spi"] for state in lab.states(SITE)}
+    lab.vtysh("sr", "gsa rekey group red")
+    wait_until(lambda: {state["spi"] for state in lab.states(SITE)} - old, STEP_S,
+               "a state of the group's new SA")
+    check_reachability(lab)
 
 
 if __name__ == "__main__":

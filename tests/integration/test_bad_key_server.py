@@ -1,0 +1,262 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# topology: two-groups
+#
+#   site4 ── provider: an IKEv2 responder in Python, a key server that is not always right
+"""What a member does not take from its key server: it says so, and its kernel holds none of it."""
+
+import os
+import secrets
+import struct
+
+from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
+
+import gikev2
+from harness import case, check, main, wait_until
+from ikev2 import AUTH, GSA, GSA_AUTH, GSA_REGISTRATION, IDG, KD, SA, notify
+from key_server import Responder
+from topology import credentials
+
+SITE = "site4"
+IDENTITY, KEY_SERVER = "site4.bad.example", "key-server.bad.example"
+SECRET = credentials.psk()
+STEP_S = 60
+
+EVERYTHING = gikev2.EVERYTHING
+CBC_256, GCM_256, IMPLICIT_IV = (1, 12, 256), (1, 20, 256), (1, 30, 256)
+SHA_256, NONE = (3, 12, 0), (3, 0, 0)
+SEQUENTIAL, ESN, UNSPECIFIED, PAIRWISE = (5, 0, 0), (5, 1, 0), (5, 2, 0), (5, 0xf001, 0)
+SHARED = [CBC_256, SHA_256, UNSPECIFIED]
+KEY = bytes(range(64))
+
+
+def transforms(wanted):
+    out = b""
+    for index, (kind, number, bits) in enumerate(wanted):
+        attribute = struct.pack(">HH", 0x800e, bits) if bits else b""
+        out += struct.pack(">BBHBBH", 0 if index + 1 == len(wanted) else 3, 0,
+                           8 + len(attribute), kind, 0, number) + attribute
+    return out
+
+
+def policy(spi, wanted, protocol=3, attributes=b""):
+    body = spi + EVERYTHING + EVERYTHING + transforms(wanted) + attributes
+    return struct.pack(">BBH", protocol, len(spi), 4 + len(body)) + body
+
+
+def group_wide(*values):
+    body = b"".join(struct.pack(">HH", 0x8000 | kind, value) for kind, value in values)
+    return struct.pack(">BBH", 0, 0, 4 + len(body)) + body
+
+
+def bag(spi, wrap_key, key=KEY, protocol=3, key_id=0, wrap_key_id=0):
+    wrapped = struct.pack(">II", key_id, wrap_key_id) + aes_key_wrap_with_padding(wrap_key, key)
+    body = spi + struct.pack(">HH", 1, len(wrapped)) + wrapped
+    return struct.pack(">BBH", protocol, len(spi), 4 + len(body)) + body
+
+
+def member_bag(*sender_ids):
+    body = b"".join(struct.pack(">HH", 3, len(one)) + one for one in sender_ids)
+    return struct.pack(">BBH", 0, 0, 4 + len(body)) + body
+
+
+def shapes(spi, key):
+    """{name of a group: (GSA, KD)}; `key` is GSK_w."""
+    good_gsa, good_kd = policy(spi, SHARED), bag(spi, key)
+    pairwise = policy(spi, [GCM_256, PAIRWISE])
+    return {
+        "good": (good_gsa, good_kd),
+        "no-kd": (good_gsa, None),
+        "no-gsa": (None, good_kd),
+        "no-key": (good_gsa, bag(b"\0\1\2\3", key)),
+        "two-keys": (good_gsa, good_kd + good_kd),
+        "short-key": (good_gsa, bag(spi, key, KEY[:48])),
+        "long-key": (good_gsa, bag(spi, key, KEY + bytes(8))),
+        "another-key-wrap-key": (good_gsa, bag(spi, bytes(32))),
+        "key-wrap-key-7": (good_gsa, bag(spi, key, wrap_key_id=7)),
+        "key-7": (good_gsa, bag(spi, key, key_id=7)),
+        "extended-numbers": (policy(spi, [CBC_256, SHA_256, ESN]), good_kd),
+        "no-numbers": (policy(spi, [CBC_256, SHA_256]), good_kd),
+        "no-integrity": (policy(spi, [CBC_256, NONE, UNSPECIFIED]), bag(spi, key, KEY[:32])),
+        "integrity-twice": (policy(spi, [CBC_256, SHA_256, SHA_256, UNSPECIFIED]), good_kd),
+        "implicit-iv": (policy(spi, [IMPLICIT_IV, SEQUENTIAL]), bag(spi, key, KEY[:36])),
+        "shared-counter-mode": (policy(spi, [GCM_256, UNSPECIFIED]), bag(spi, key, KEY[:36])),
+        "unknown-transform": (policy(spi, SHARED[:2] + [(99, 1, 0), UNSPECIFIED]), good_kd),
+        "esp-and-ah": (good_gsa + policy(spi, [SHA_256, UNSPECIFIED], 2),
+                       good_kd + bag(spi, key, KEY[:32], 2)),
+        "same-spi-twice": (good_gsa + good_gsa, good_kd),
+        "reserved-spi": (policy(b"\0\0\0\xff", SHARED), bag(b"\0\0\0\xff", key)),
+        "no-policy": (group_wide((1, 5)), good_kd),
+        "lifetime-0": (policy(spi, SHARED, attributes=struct.pack(">HHI", 1, 4, 0)), good_kd),
+        "delay-twice": (good_gsa + group_wide((1, 5), (1, 6)), good_kd),
+        "sender-id-too-large": (pairwise + group_wide((3, 8)),
+                                bag(spi, key, KEY[:36]) + member_bag(b"\1\0")),
+        "no-sender-id": (pairwise + group_wide((3, 8)), bag(spi, key, KEY[:36])),
+        "no-sender-id-bits": (pairwise, bag(spi, key, KEY[:36]) + member_bag(b"\1")),
+        "cut-off": (good_gsa[:-1], good_kd),
+        "longer-than-it-says": (good_gsa + b"\0", good_kd),
+    }
+
+
+GROUPS = [name for name in shapes(b"\1\1\1\1", bytes(32)) if name != "good"]
+# answered by something else than GSA and KD
+OTHERS = ["tunnel-mode", "error-and-keys"]
+
+
+def name_of(message):
+    return message.bodies(IDG)[0][4:].decode()
+
+
+class KeyServer(Responder):
+    def __init__(self, lab):
+        address = provider_address(lab)
+        super().__init__("provider", address, KEY_SERVER, SECRET, self.register)
+        self.address = address
+        self.left = {}   # group: notify of its departure
+        self.asked = []
+        self.spis = {}
+
+    def register(self, ike_sa, message):
+        if not message.bodies(IDG):
+            return []
+        group = name_of(message)
+        if message.exchange == GSA_REGISTRATION and message.errors():
+            self.left[group] = message.errors()[0]
+            return []
+        self.asked.append(message)
+        spi = self.spis.setdefault(group, struct.pack(">I", 0x51000000 + len(self.spis)))
+        gsa, kd = shapes(spi, ike_sa.wrap_key())[group if group not in OTHERS else "good"]
+        payloads = [(GSA, gsa)] if gsa else []
+        payloads += [(KD, kd)] if kd else []
+        if group == "error-and-keys":
+            payloads.append(notify(gikev2.AUTHORIZATION_FAILED))
+        if group != "tunnel-mode":
+            payloads.append(notify(gikev2.USE_TRANSPORT_MODE))
+        return payloads + [notify(gikev2.GROUP_IDENTIFIER, spi)]
+
+
+def provider_address(lab):
+    """Of the provider, on the link to the site: the other one of its /24."""
+    lines = lab.run("provider", "ip", "-4", "-o", "addr", "show").splitlines()
+    prefix = str(lab.topology.nodes[SITE].address).rsplit(".", 1)[0] + "."
+    return next(word.split("/")[0] for line in lines for word in line.split()
+                if word.startswith(prefix))
+
+
+def connect(lab, key_server):
+    path = os.path.join(os.environ["LAB_RUN"], SITE, "etc/swanctl/swanctl.conf")
+    with open(path, "a", encoding="ascii") as file:
+        file.write(f"""connections {{
+  bad {{
+    version = 2
+    local_addrs = {lab.topology.nodes[SITE].address}
+    remote_addrs = {key_server.address}
+    proposals = aes256gcm16-prfsha256-ecp256-kw5649_256
+    childless = force
+    mobike = no
+    local {{
+      auth = psk
+      id = {IDENTITY}
+    }}
+    remote {{
+      auth = psk
+      id = {KEY_SERVER}
+    }}
+  }}
+}}
+secrets {{
+  ike-bad {{
+    id-0 = {IDENTITY}
+    id-1 = {KEY_SERVER}
+    secret = {SECRET}
+  }}
+}}
+""")
+    lab.run(SITE, "swanctl", "--load-all", "--noprompt")
+
+
+def join(lab, group, *lines):
+    lab.configure(SITE, f"gsa member {group}", *lines, "key-server connection bad",
+                  f"local-gateway {lab.topology.nodes[SITE].address}")
+
+
+def leave(lab, groups):
+    for group in groups:
+        lab.configure(SITE, f"no gsa member {group}")
+
+
+def spis(lab):
+    return {state["spi"] for state in lab.states(SITE)}
+
+
+@case("a policy or a key that is not as it must be is not taken; the key server is told")
+def not_acceptable(lab):
+    groups = ["good", *GROUPS, *OTHERS]
+    with KeyServer(lab) as key_server:
+        connect(lab, key_server)
+        for group in groups:
+            join(lab, group)
+        expected = set(GROUPS) | {"tunnel-mode"}
+        key_server.serve(lambda: set(key_server.left) >= expected
+                         and len(key_server.spis) == len(groups), STEP_S,
+                         "the member has asked for all groups and left the bad ones")
+        check(set(key_server.left) == expected,
+              f"left, but should not: {set(key_server.left) - expected}")
+        unacceptable = {"tunnel-mode", "implicit-iv", "shared-counter-mode"}
+        for group, error in key_server.left.items():
+            check(error in (gikev2.NO_PROPOSAL_CHOSEN, gikev2.REGISTRATION_FAILED),
+                  f"{group}: notify {error}")
+            check(group not in unacceptable or error == gikev2.NO_PROPOSAL_CHOSEN,
+                  f"{group}: notify {error}")
+        key_server.serve(lambda: lab.member(SITE, "good", "registered"), STEP_S,
+                         "the good group is registered")
+        for group in groups[1:]:
+            check(not lab.member(SITE, group, "registered"), f"{group} is registered")
+        known = {int.from_bytes(spi, "big"): group for group, spi in key_server.spis.items()}
+        found = {known[spi] for spi in spis(lab) if spi in known}
+        check(found <= {"good"}, f"the kernel holds states of {found}")
+        leave(lab, groups)
+        key_server.serve(lambda: "bad:" not in lab.run(SITE, "swanctl", "--list-sas"), STEP_S,
+                         "the IKE_SA is closed")
+
+
+@case("the same in GSA_AUTH: nothing of it before the key server is authentic, errors leave the IKE_SA")
+def opened(lab):
+    with KeyServer(lab) as key_server:
+        join(lab, "short-key", "initial-exchange gsa-auth")
+        key_server.serve(lambda: "short-key" in key_server.left, STEP_S, "the member has left")
+        first = key_server.asked[0]
+        check(first.exchange == GSA_AUTH and AUTH in first.kinds() and SA in first.kinds(),
+              f"exchange {first.exchange}: {first.kinds()}")
+        # RFC 9838 §2.3.1: a member that is to send says so
+        check(first.notifies().get(gikev2.GROUP_SENDER) == struct.pack(">I", 1),
+              f"notifies {first.notifies()}")
+        leave(lab, ["short-key"])
+        key_server.serve(lambda: "bad:" not in lab.run(SITE, "swanctl", "--list-sas"), STEP_S,
+                         "the IKE_SA is closed")
+    with KeyServer(lab) as key_server:
+        key_server.secret = secrets.token_hex(24).encode()
+        key_server.authentication = lambda ike_sa, message: forged(key_server, ike_sa)
+        join(lab, "good", "initial-exchange gsa-auth")
+        key_server.serve(lambda: key_server.asked, STEP_S, "the member has asked")
+        key_server.serve(lambda: lab.log_lines(SITE, "charon", "authentication failed"), STEP_S,
+                         "the member does not believe who it is")
+        spi = int.from_bytes(key_server.spis["good"], "big")
+        check(not lab.member(SITE, "good", "registered") and spi not in spis(lab),
+              "it took keys from somebody who has not authenticated")
+        leave(lab, ["good"])
+
+
+def forged(key_server, ike_sa):
+    del ike_sa
+    return [(36, bytes([2, 0, 0, 0]) + KEY_SERVER.encode()),
+            (AUTH, bytes([2, 0, 0, 0]) + key_server.secret[:32])]
+
+
+@case("the member's other groups did not notice")
+def others(lab):
+    wait_until(lambda: lab.member(SITE, "red", "registered"), STEP_S, "red is registered")
+
+
+if __name__ == "__main__":
+    main()
