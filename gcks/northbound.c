@@ -148,6 +148,9 @@ const struct frr_yang_module_info frr_gsa_info = {
 		REGISTRATION("stale-remaining"), REGISTRATION("generation"),
 		REGISTRATION("delivery"), REGISTRATION("missed"),
 #undef REGISTRATION
+		{ .xpath = "/frr-gsa:gsa/state/registration/sender-id", .cbs = {
+			.get_next = gcks_nb_state_sender_id_next,
+			.get_elem = gcks_nb_state_sender_id_leaf } },
 		{ .xpath = "/frr-gsa:gsa/state/member", .cbs = {
 			.get_next = gcks_nb_state_member_next,
 			.get_keys = gcks_nb_state_member_keys,
@@ -156,8 +159,16 @@ const struct frr_yang_module_info frr_gsa_info = {
 		MEMBER("group"), MEMBER("identifier"), MEMBER("state"), MEMBER("notify"),
 		MEMBER("notify-name"), MEMBER("reason"), MEMBER("key-server"),
 		MEMBER("registered-at"), MEMBER("spi"), MEMBER("cipher"), MEMBER("replay-protection"), MEMBER("reqid"),
-		MEMBER("kernel-states"), MEMBER("kernel-policies"),
+		MEMBER("kernel-states"), MEMBER("kernel-policies"), MEMBER("connection-in-use"),
+		MEMBER("sender-id"),
 #undef MEMBER
+		{ .xpath = "/frr-gsa:gsa/state/member/sa", .cbs.get_next =
+			gcks_nb_state_member_sa_next },
+#define MEMBER_SA(leaf) { .xpath = "/frr-gsa:gsa/state/member/sa/" leaf, \
+	.cbs.get_elem = gcks_nb_state_member_sa_leaf }
+		MEMBER_SA("spi"), MEMBER_SA("phase"), MEMBER_SA("age"), MEMBER_SA("lifetime-left"),
+		MEMBER_SA("cipher"), MEMBER_SA("sharing"), MEMBER_SA("replay-protection"),
+#undef MEMBER_SA
 		{ .xpath = "/frr-gsa:gsa/state/member/exported-prefix", .cbs = {
 			.get_next = gcks_nb_state_export_next,
 			.get_elem = gcks_nb_state_export_leaf } },

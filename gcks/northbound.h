@@ -104,6 +104,17 @@ const void *gcks_nb_state_group_lookup(struct nb_cb_lookup_entry_args *args);
 struct yang_data *gcks_nb_state_group_leaf(struct nb_cb_get_elem_args *args);
 const void *gcks_nb_state_registration_next(struct nb_cb_get_next_args *args);
 struct yang_data *gcks_nb_state_registration_leaf(struct nb_cb_get_elem_args *args);
+const void *gcks_nb_state_sender_id_next(struct nb_cb_get_next_args *args);
+struct yang_data *gcks_nb_state_sender_id_leaf(struct nb_cb_get_elem_args *args);
+const void *gcks_nb_state_sa_next(struct nb_cb_get_next_args *args);
+struct yang_data *gcks_nb_state_sa_leaf(struct nb_cb_get_elem_args *args);
+const void *gcks_nb_state_daemon_next(struct nb_cb_get_next_args *args);
+int gcks_nb_state_daemon_keys(struct nb_cb_get_keys_args *args);
+const void *gcks_nb_state_daemon_lookup(struct nb_cb_lookup_entry_args *args);
+struct yang_data *gcks_nb_state_daemon_leaf(struct nb_cb_get_elem_args *args);
+
+/* -- northbound_state_member.c -- */
+
 const void *gcks_nb_state_member_next(struct nb_cb_get_next_args *args);
 int gcks_nb_state_member_keys(struct nb_cb_get_keys_args *args);
 const void *gcks_nb_state_member_lookup(struct nb_cb_lookup_entry_args *args);
@@ -114,12 +125,8 @@ const void *gcks_nb_state_route_next(struct nb_cb_get_next_args *args);
 int gcks_nb_state_route_keys(struct nb_cb_get_keys_args *args);
 const void *gcks_nb_state_route_lookup(struct nb_cb_lookup_entry_args *args);
 struct yang_data *gcks_nb_state_route_leaf(struct nb_cb_get_elem_args *args);
-const void *gcks_nb_state_sa_next(struct nb_cb_get_next_args *args);
-struct yang_data *gcks_nb_state_sa_leaf(struct nb_cb_get_elem_args *args);
-const void *gcks_nb_state_daemon_next(struct nb_cb_get_next_args *args);
-int gcks_nb_state_daemon_keys(struct nb_cb_get_keys_args *args);
-const void *gcks_nb_state_daemon_lookup(struct nb_cb_lookup_entry_args *args);
-struct yang_data *gcks_nb_state_daemon_leaf(struct nb_cb_get_elem_args *args);
+const void *gcks_nb_state_member_sa_next(struct nb_cb_get_next_args *args);
+struct yang_data *gcks_nb_state_member_sa_leaf(struct nb_cb_get_elem_args *args);
 
 /* -- northbound_event.c -- */
 

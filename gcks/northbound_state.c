@@ -5,71 +5,12 @@
  */
 #include <zebra.h>
 
-#include "gcks/northbound.h"
+#include "gcks/northbound_state.h"
 
 #include "lib/monotime.h"
 
 #include "gcks/client.h"
-#include "gcks/mtu.h"
 #include "gcks/show.h"
-
-/* ---- leaves ---- */
-
-/* Which leaf is asked for. */
-static const char *leaf_of(const struct nb_cb_get_elem_args *args)
-{
-	const char *slash = strrchr(args->xpath, '/');
-	const char *name = slash ? slash + 1 : args->xpath;
-	const char *colon = strchr(name, ':');
-
-	return colon ? colon + 1 : name;
-}
-
-static struct yang_data *text_or_none(const char *xpath, const char *text)
-{
-	return text && text[0] ? yang_data_new_string(xpath, text) : NULL;
-}
-
-static struct yang_data *number_or_none(const char *xpath, uint32_t number)
-{
-	return number ? yang_data_new_uint32(xpath, number) : NULL;
-}
-
-static struct yang_data *spi_or_none(const char *xpath, uint32_t spi)
-{
-	char text[16];
-
-	if (!spi)
-		return NULL;
-	snprintf(text, sizeof(text), "0x%08x", spi);
-	return yang_data_new_string(xpath, text);
-}
-
-static struct yang_data *time_or_none(const char *xpath, time_t when)
-{
-	return when ? yang_data_new_date_and_time(xpath, when, false) : NULL;
-}
-
-static struct yang_data *address_or_none(const char *xpath, const struct gcks_address *address)
-{
-	char text[INET6_ADDRSTRLEN];
-
-	return address->length ? yang_data_new_string(xpath, gcks_address_text(address, text))
-			       : NULL;
-}
-
-static struct yang_data *prefix_data(const char *xpath, const struct gcks_prefix *prefix)
-{
-	char text[INET6_ADDRSTRLEN + 4];
-
-	return yang_data_new_string(xpath, gcks_prefix_text(prefix, text, sizeof(text)));
-}
-
-static void set_key(struct nb_cb_get_keys_args *args, const char *key)
-{
-	args->keys->num = 1;
-	strlcpy(args->keys->key[0], key, sizeof(args->keys->key[0]));
-}
 
 /* ---- group ---- */
 
@@ -174,154 +115,17 @@ struct yang_data *gcks_nb_state_registration_leaf(struct nb_cb_get_elem_args *ar
 	return NULL;
 }
 
-/* ---- member ---- */
-
-const void *gcks_nb_state_member_next(struct nb_cb_get_next_args *args)
+const void *gcks_nb_state_sender_id_next(struct nb_cb_get_next_args *args)
 {
-	const struct gcks_membership *membership = args->list_entry;
+	const struct gcks_registration *entry = args->parent_list_entry;
 
-	return membership ? membership->next : gcksd.members.memberships;
-}
-
-int gcks_nb_state_member_keys(struct nb_cb_get_keys_args *args)
-{
-	set_key(args, ((const struct gcks_membership *)args->list_entry)->name);
-	return NB_OK;
-}
-
-const void *gcks_nb_state_member_lookup(struct nb_cb_lookup_entry_args *args)
-{
-	return gcks_membership_find(&gcksd.members, args->keys->key[0]);
-}
-
-static uint32_t installed_count(const char *group, enum gcks_kernel_kind kind)
-{
-	uint32_t count = 0;
-
-	for (size_t i = 0; i < gcksd.installed.count; i++)
-		if (gcksd.installed.ids[i].kind == kind &&
-		    strmatch(gcksd.installed.ids[i].group, group))
-			count++;
-	return count;
-}
-
-struct yang_data *gcks_nb_state_member_leaf(struct nb_cb_get_elem_args *args)
-{
-	const struct gcks_membership *membership = args->list_entry;
-	const struct gcks_member_sa *sa = gcks_membership_active(membership);
-	const char *leaf = leaf_of(args);
-
-	if (strmatch(leaf, "group"))
-		return yang_data_new_string(args->xpath, membership->name);
-	if (strmatch(leaf, "identifier"))
-		return number_or_none(args->xpath, gcks_membership_identifier(membership));
-	if (strmatch(leaf, "state"))
-		return yang_data_new_string(args->xpath, gcks_membership_status_name(membership));
-	if (strmatch(leaf, "notify"))
-		return membership->notify ? yang_data_new_uint16(args->xpath, membership->notify)
-					  : NULL;
-	if (strmatch(leaf, "notify-name"))
-		return text_or_none(args->xpath, gcks_notify_name(membership->notify));
-	if (strmatch(leaf, "reason"))
-		return text_or_none(args->xpath, membership->text);
-	if (strmatch(leaf, "key-server"))
-		return address_or_none(args->xpath, &membership->key_server);
-	if (strmatch(leaf, "registered-at"))
-		return time_or_none(args->xpath, membership->registered_at);
-	if (strmatch(leaf, "spi"))
-		return spi_or_none(args->xpath, sa ? sa->spi : 0);
-	if (strmatch(leaf, "cipher"))
-		return sa ? yang_data_new_string(args->xpath,
-						 gcks_transforms_name(sa->encryption,
-								      sa->encryption_key_bits,
-								      sa->integrity))
-			  : NULL;
-	if (strmatch(leaf, "replay-protection"))
-		return text_or_none(args->xpath, sa ? gcks_replay_protection_name(sa) : NULL);
-	if (strmatch(leaf, "reqid"))
-		return number_or_none(args->xpath, membership->reqid);
-	if (strmatch(leaf, "kernel-states"))
-		return yang_data_new_uint32(args->xpath,
-					    installed_count(membership->name, GCKS_KERNEL_SA));
-	if (strmatch(leaf, "kernel-policies"))
-		return yang_data_new_uint32(args->xpath,
-					    installed_count(membership->name, GCKS_KERNEL_POLICY));
-	return NULL;
-}
-
-/* The entry after `entry` of an array; the first one after NULL. */
-static const void *array_next(const void *array, size_t count, size_t size, const void *entry)
-{
-	const char *next = entry ? (const char *)entry + size : array;
-
-	return next && next < (const char *)array + count * size ? next : NULL;
-}
-
-const void *gcks_nb_state_export_next(struct nb_cb_get_next_args *args)
-{
-	const struct gcks_membership *membership = args->parent_list_entry;
-
-	return array_next(membership->exports, membership->export_count,
-			  sizeof(*membership->exports), args->list_entry);
-}
-
-struct yang_data *gcks_nb_state_export_leaf(struct nb_cb_get_elem_args *args)
-{
-	return prefix_data(args->xpath, args->list_entry);
-}
-
-const void *gcks_nb_state_route_next(struct nb_cb_get_next_args *args)
-{
-	const struct gcks_membership *membership = args->parent_list_entry;
-
-	return array_next(membership->routes, membership->route_count, sizeof(*membership->routes),
+	return array_next(entry->sender_ids, entry->sender_id_count, sizeof(*entry->sender_ids),
 			  args->list_entry);
 }
 
-int gcks_nb_state_route_keys(struct nb_cb_get_keys_args *args)
+struct yang_data *gcks_nb_state_sender_id_leaf(struct nb_cb_get_elem_args *args)
 {
-	const struct gcks_member_route *route = args->list_entry;
-	char text[INET6_ADDRSTRLEN + 4];
-
-	set_key(args, gcks_prefix_text(&route->prefix, text, sizeof(text)));
-	return NB_OK;
-}
-
-const void *gcks_nb_state_route_lookup(struct nb_cb_lookup_entry_args *args)
-{
-	const struct gcks_membership *membership = args->parent_list_entry;
-	char text[INET6_ADDRSTRLEN + 4];
-
-	for (size_t i = 0; i < membership->route_count; i++)
-		if (strmatch(gcks_prefix_text(&membership->routes[i].prefix, text, sizeof(text)),
-			     args->keys->key[0]))
-			return &membership->routes[i];
-	return NULL;
-}
-
-static const struct gcks_membership *holder_of(const struct gcks_member_route *route)
-{
-	const struct gcks_membership *membership = gcksd.members.memberships;
-
-	while (route < membership->routes || route >= membership->routes + membership->route_count)
-		membership = membership->next;
-	return membership;
-}
-
-struct yang_data *gcks_nb_state_route_leaf(struct nb_cb_get_elem_args *args)
-{
-	const struct gcks_member_route *route = args->list_entry;
-	const char *leaf = leaf_of(args);
-
-	if (strmatch(leaf, "prefix"))
-		return prefix_data(args->xpath, &route->prefix);
-	if (strmatch(leaf, "gateway"))
-		return address_or_none(args->xpath, &route->gateway);
-	if (strmatch(leaf, "ready"))
-		return yang_data_new_bool(args->xpath, route->ready);
-	if (strmatch(leaf, "mtu"))
-		return number_or_none(args->xpath, gcks_route_mtu(holder_of(route), route));
-	return NULL;
+	return yang_data_new_uint32(args->xpath, *(const uint32_t *)args->list_entry);
 }
 
 /* ---- sa: first those of the key server, then those received; an entry is one or the other ---- */

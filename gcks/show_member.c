@@ -143,9 +143,6 @@ static struct json_object *member_json(const struct gcks_membership *membership)
 	json_object_string_add(json, "mode", gcks_mode_name(membership->mode));
 	json_object_string_add(json, "initial-exchange",
 			       gcks_initial_exchange_name(membership->gsa_auth));
-	json_object_string_add(json, "mode", gcks_mode_name(membership->mode));
-	json_object_string_add(json, "initial-exchange",
-			       gcks_initial_exchange_name(membership->gsa_auth));
 	gcks_json_address(json, "local-gateway", &membership->gateway);
 	gcks_json_prefixes(json, "protect", membership->protect, membership->protect_count);
 	json_object_string_add(json, "export", export_name(membership));
@@ -160,6 +157,8 @@ static struct json_object *member_json(const struct gcks_membership *membership)
 	gcks_json_address(json, "key-server", &membership->key_server);
 	gcks_json_time(json, "registered-at", membership->registered_at);
 	add_sas(json, membership);
+	if (membership->has_sender_id)
+		json_object_int_add(json, "sender-id", membership->sender_id);
 	gcks_json_number(json, "reqid", membership->reqid);
 	gcks_json_prefixes(json, "exported-prefix", membership->exports, membership->export_count);
 	add_routes(json, membership);
@@ -199,6 +198,8 @@ static void member_sas(struct vty *vty, const struct gcks_membership *membership
 {
 	int64_t now = gcks_now_ms();
 
+	if (membership->has_sender_id)
+		vty_out(vty, "  %-22s %u\n", "Sender-ID", membership->sender_id);
 	if (!membership->sas)
 		vty_out(vty, "  %-22s none\n", "SA");
 	for (const struct gcks_member_sa *sa = membership->sas; sa; sa = sa->next) {

@@ -8,6 +8,7 @@ what is allowed, and changes nothing."""
 
 import json
 import os
+import re
 import socket
 import subprocess
 
@@ -308,6 +309,60 @@ def rekey(lab):
     wait_until(lambda: shown(lab, "group", "blue")["generation"] == before["generation"] + 1,
                30, "blue has the next SA", diagnose=lambda: shown(lab, "group", "blue"))
     check(shown(lab, "group", "blue")["spi"] != before["spi"], "it has the SPI of the old one")
+
+
+def keys(value):
+    """Of all objects in JSON."""
+    if isinstance(value, dict):
+        return set(value) | {key for inner in value.values() for key in keys(inner)}
+    if isinstance(value, list):
+        return {key for inner in value for key in keys(inner)}
+    return set()
+
+
+@case("the keys of show ... json are names of YANG")
+def names(lab):
+    place = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../yang/frr-gsa.yang")
+    with open(place, encoding="ascii") as file:
+        known = set(re.findall(r"^ *(?:leaf|leaf-list|list|container) ([\w-]+) ", file.read(), re.M))
+    for node, line in (("sr", "show gsa group"), ("sr", "show gsa registrations"),
+                       ("sr", "show gsa sa"), ("sr", "show gsa daemons"),
+                       ("site", "show gsa member"), ("site", "show gsa sa")):
+        answer = lab.show(node, line)
+        check(keys(answer), f"{line} on {node} is empty")
+        check(keys(answer) <= known, f"{line} on {node}: not in frr-gsa.yang: "
+              f"{sorted(keys(answer) - known)}")
+
+
+VOLATILE = ("age", "lifetime", "lifetime-left", "since-seconds", "received", "sent", "dropped")
+
+
+def same(shown_value, state):
+    """What YANG's state has is shown with the same value."""
+    if isinstance(state, dict):
+        return all(key in VOLATILE or same(shown_value.get(key), value)
+                   for key, value in state.items())
+    if isinstance(state, list):
+        return len(state) == len(shown_value) and all(map(same, shown_value, state))
+    if isinstance(state, str):
+        state = state.replace("+00:00", "Z")    # of a time
+    return state == shown_value
+
+
+@case("YANG's state says the same as show ... json")
+def state(lab):
+    for node in ("sr", "site"):
+        path = lab.supervisor.socket_of(node, "gcksd")
+        tree = json.loads(vty.command(path, "show yang operational-data /frr-gsa:gsa/state"))
+        tree = tree["frr-gsa:gsa"]["state"]
+        for kind, line in (("group", "group"), ("registration", "registrations"),
+                           ("member", "member"), ("sa", "sa"), ("daemon", "daemons")):
+            answer = lab.show(node, f"show gsa {line}").get(kind, [])
+            check(same(answer, tree.get(kind, [])), f"{kind} on {node}: state {tree.get(kind)}, "
+                  f"shown {answer}")
+        if node == "site":
+            check(tree["member"][0]["connection-in-use"] == "blue"
+                  and tree["member"][0]["sa"][0]["phase"] in ("arrived", "active"), f"{tree}")
 
 
 class Transactional:
