@@ -263,8 +263,9 @@ static bool policy_installed(const struct readiness *state,
 	const struct gcks_kernel_id *id =
 		gcks_desires_policy(&state->desires, direction, source, destination);
 
-	if (!id || id->action != GSA__POLICY_ACTION__POLICY_PROTECT ||
-	    !gcks_kernel_ids_has(state->installed, id))
+	if (!id || !gcks_kernel_ids_has(state->installed, id) ||
+	    (id->action != GSA__POLICY_ACTION__POLICY_PROTECT &&
+	     id->action != GSA__POLICY_ACTION__POLICY_OPTIONAL))
 		return false;
 	if (direction == GSA__DIRECTION__DIRECTION_OUT &&
 	    !gcks_address_equal(&id->destination, &route->gateway))
@@ -274,11 +275,29 @@ static bool policy_installed(const struct readiness *state,
 				&route->gateway);
 }
 
+/* What is sent in clear needs nothing; but another membership may close the prefix. */
+static bool may_be_clear(const struct readiness *state, const struct gcks_membership *membership,
+			 const struct gcks_member_route *route)
+{
+	if (membership->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED ||
+	    membership->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED)
+		return false;
+	for (const struct gcks_membership *each = state->table->memberships; each;
+	     each = each->next)
+		for (size_t i = 0; each->mode != GCKS_MODE_RECEIVE_ONLY && i < each->protect_count;
+		     i++)
+			if (gcks_prefix_contains(&each->protect[i], &route->prefix))
+				return false;
+	return true;
+}
+
 static bool is_ready(const struct readiness *state, const struct gcks_membership *membership,
 		     const struct gcks_member_route *route)
 {
 	size_t pairs = 0;
 
+	if (membership->mode == GCKS_MODE_RECEIVE_ONLY)
+		return may_be_clear(state, membership, route);
 	if (!states_installed(state, membership, &route->gateway))
 		return false;
 	for (size_t i = 0; i < membership->export_count; i++) {

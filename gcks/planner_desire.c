@@ -14,6 +14,22 @@
  *   block    out: anything to a closed prefix (protected, or a group prefix outside of these);
  *            forwarded and received: from a closed prefix to a protected or exported one
  *
+ * While a network is moved (enum gcks_mode) of this only a part holds for a membership:
+ *
+ *                  fail-closed      passive          receive-only
+ *   out            protect, block   protect, block   -
+ *   fwd, in        protect, block   optional         optional
+ *
+ *   optional  takes what came out of the membership's inbound state, and clear packets.  The
+ *             kernel has to have it: a decrypted packet that finds no policy is dropped
+ *             (__xfrm_policy_check() takes none for "nothing was to be decrypted").  It is a template
+ *             of level "use": xfrm_policy_ok() goes past it where there is no such state in the
+ *             packet's path.  What came out of a state of another membership is not passed by
+ *             it, as after all templates no tunnel may be left over that none has matched.
+ *
+ * Where memberships differ the strictest has the last word: a prefix that one of them closes is closed,
+ * and an optional policy of another for prefixes in it is made a protecting one.
+ *
  * A pass exists only inside of a closed prefix: all else is not ours.  A connected network
  * with a gateway address of ours in it is the provider's, not a LAN.  An exported prefix that
  * contains a group prefix (a hub's 10.0.0.0/8) is not home: it would let group traffic pass.
@@ -67,9 +83,11 @@ struct prefixes {
 struct site {
 	const struct gcks_member_table *table;
 	const struct gcks_kernel_ids *known;
-	struct prefixes protect; /* of all memberships */
-	struct prefixes closed;	 /* what no clear packet may go to or come from */
-	struct prefixes inside;	 /* what none may reach from there */
+	struct prefixes protect; /* of all memberships; of those that close out, and in */
+	struct prefixes protect_out, protect_in;
+	/* what no clear packet may go to, and come from (to what is `inside`) */
+	struct prefixes closed_out, closed_in;
+	struct prefixes inside;
 	struct prefixes home;
 	struct gcks_desires *desires;
 };
@@ -148,12 +166,16 @@ static struct gcks_kernel_id *add_policy(struct site *site, enum policy_class cl
 
 static bool block(struct site *site)
 {
-	for (size_t i = 0; i < site->closed.count; i++) {
-		const struct gcks_prefix *closed = &site->closed.list[i];
+	for (size_t i = 0; i < site->closed_out.count; i++) {
+		const struct gcks_prefix *closed = &site->closed_out.list[i];
 		struct gcks_prefix from = any(closed);
 
 		if (!add_policy(site, CLASS_BLOCK, OUT, &from, closed))
 			return false;
+	}
+	for (size_t i = 0; i < site->closed_in.count; i++) {
+		const struct gcks_prefix *closed = &site->closed_in.list[i];
+
 		for (size_t j = 0; j < site->inside.count; j++) {
 			const struct gcks_prefix *inside = &site->inside.list[j];
 
@@ -173,11 +195,12 @@ static bool pass_home(struct site *site)
 		const struct gcks_prefix *home = &site->home.list[i];
 		struct gcks_prefix rest = any(home);
 
-		if (!contained(&site->closed, home))
-			continue;
-		if (!add_policy(site, CLASS_PASS, OUT, &rest, home) ||
-		    !add_policy(site, CLASS_PASS, FORWARD, home, &rest) ||
-		    !add_policy(site, CLASS_PASS, IN, home, &rest))
+		if (contained(&site->closed_out, home) &&
+		    !add_policy(site, CLASS_PASS, OUT, &rest, home))
+			return false;
+		if (contained(&site->closed_in, home) &&
+		    (!add_policy(site, CLASS_PASS, FORWARD, home, &rest) ||
+		     !add_policy(site, CLASS_PASS, IN, home, &rest)))
 			return false;
 	}
 	return true;
@@ -187,9 +210,11 @@ static bool pass_home(struct site *site)
 static bool pass_gateway(struct site *site, const struct gcks_prefix *here,
 			 const struct gcks_prefix *there)
 {
-	if (!contained(&site->closed, there) || !same_family(here, there))
+	if (!same_family(here, there))
 		return true;
-	return add_policy(site, CLASS_PASS, OUT, here, there) &&
+	if (contained(&site->closed_out, there) && !add_policy(site, CLASS_PASS, OUT, here, there))
+		return false;
+	return !contained(&site->closed_in, there) ||
 	       add_policy(site, CLASS_PASS, IN, there, here);
 }
 
@@ -247,13 +272,17 @@ static bool protect_pair(struct site *site, const struct gcks_membership *member
 			 const struct gcks_prefix *own)
 {
 	static const uint8_t directions[] = { FORWARD, IN };
+	bool optional = membership->mode != GCKS_MODE_FAIL_CLOSED &&
+			!contained(&site->closed_in, &route->prefix);
 	struct gcks_kernel_id *id;
 
-	id = protect_policy(site, membership, wide, OUT, own, &route->prefix);
-	if (!id)
-		return false;
-	id->source = membership->gateway;
-	id->destination = route->gateway;
+	if (membership->mode != GCKS_MODE_RECEIVE_ONLY) {
+		id = protect_policy(site, membership, wide, OUT, own, &route->prefix);
+		if (!id)
+			return false;
+		id->source = membership->gateway;
+		id->destination = route->gateway;
+	}
 	for (size_t i = 0; i < sizeof(directions); i++) {
 		id = protect_policy(site, membership, wide, directions[i], &route->prefix, own);
 		if (!id)
@@ -261,6 +290,8 @@ static bool protect_pair(struct site *site, const struct gcks_membership *member
 		/* any sender of the group */
 		id->source.length = membership->gateway.length;
 		id->destination = membership->gateway;
+		if (optional)
+			id->action = GSA__POLICY_ACTION__POLICY_OPTIONAL;
 	}
 	return true;
 }
@@ -294,22 +325,42 @@ static bool has_route_in(const struct gcks_member_table *table, const struct gck
 	return false;
 }
 
+/* Closed in the directions that the membership's mode closes. */
+static bool add_closed(struct site *site, const struct gcks_membership *membership,
+		       const struct gcks_prefix *prefix)
+{
+	if (membership->mode != GCKS_MODE_RECEIVE_ONLY && !contained(&site->protect_out, prefix) &&
+	    !add_prefix(&site->closed_out, prefix))
+		return false;
+	return membership->mode != GCKS_MODE_FAIL_CLOSED || contained(&site->protect_in, prefix) ||
+	       add_prefix(&site->closed_in, prefix);
+}
+
 static bool collect_protect(struct site *site)
 {
 	for (const struct gcks_membership *each = site->table->memberships; each; each = each->next)
-		for (size_t i = 0; i < each->protect_count; i++)
-			if (!add_prefix(&site->protect, &each->protect[i]) ||
-			    !add_prefix(&site->closed, &each->protect[i]) ||
-			    !add_prefix(&site->inside, &each->protect[i]))
+		for (size_t i = 0; i < each->protect_count; i++) {
+			const struct gcks_prefix *prefix = &each->protect[i];
+
+			if (!add_prefix(&site->protect, prefix) ||
+			    !add_prefix(&site->inside, prefix))
 				return false;
+			if (each->mode != GCKS_MODE_RECEIVE_ONLY &&
+			    (!add_prefix(&site->protect_out, prefix) ||
+			     !add_prefix(&site->closed_out, prefix)))
+				return false;
+			if (each->mode == GCKS_MODE_FAIL_CLOSED &&
+			    (!add_prefix(&site->protect_in, prefix) ||
+			     !add_prefix(&site->closed_in, prefix)))
+				return false;
+		}
 	return true;
 }
 
 static bool collect_learnt(struct site *site, const struct gcks_membership *membership)
 {
 	for (size_t i = 0; i < membership->route_count; i++)
-		if (!contained(&site->protect, &membership->routes[i].prefix) &&
-		    !add_prefix(&site->closed, &membership->routes[i].prefix))
+		if (!add_closed(site, membership, &membership->routes[i].prefix))
 			return false;
 	for (size_t i = 0; i < membership->export_count; i++) {
 		const struct gcks_prefix *own = &membership->exports[i];
@@ -358,7 +409,10 @@ bool gcks_desires_make(struct gcks_desires *desires, const struct gcks_member_ta
 	*desires = (struct gcks_desires){ 0 };
 	done = collect(&site);
 	free(site.protect.list);
-	free(site.closed.list);
+	free(site.protect_out.list);
+	free(site.protect_in.list);
+	free(site.closed_out.list);
+	free(site.closed_in.list);
 	free(site.inside.list);
 	free(site.home.list);
 	if (done)

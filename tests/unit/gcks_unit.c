@@ -116,7 +116,7 @@ static const char *address_or_any(const struct gcks_address *address, char *buff
 const char *id_text(const struct gcks_kernel_id *id, char *buffer, size_t size)
 {
 	static const char *const directions[] = { "?", "in", "out", "fwd" };
-	static const char *const actions[] = { "?", "protect", "block", "pass" };
+	static const char *const actions[] = { "?", "protect", "block", "pass", "optional" };
 	char a[64], b[64], tunnel[128] = "";
 
 	if (id->kind == GCKS_KERNEL_SA) {
@@ -126,7 +126,8 @@ const char *id_text(const struct gcks_kernel_id *id, char *buffer, size_t size)
 			 address_or_any(&id->destination, b), tunnel);
 		return buffer;
 	}
-	if (id->action == GSA__POLICY_ACTION__POLICY_PROTECT)
+	if (id->action == GSA__POLICY_ACTION__POLICY_PROTECT ||
+	    id->action == GSA__POLICY_ACTION__POLICY_OPTIONAL)
 		snprintf(tunnel, sizeof(tunnel), " via %s > %s %s", address_or_any(&id->source, a),
 			 address_or_any(&id->destination, b), id->group);
 	gcks_prefix_text(&id->selector_source, a, sizeof(a));

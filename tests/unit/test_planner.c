@@ -157,7 +157,10 @@ static const char *decides(uint8_t direction, const char *source, const char *de
 	if (!best)
 		return "clear";
 	id_text(best, text, sizeof(text));
-	return strstr(text, "protect") ? "protect" : strstr(text, "pass") ? "pass" : "block";
+	return strstr(text, "protect")	  ? "protect"
+	       : strstr(text, "optional") ? "optional"
+	       : strstr(text, "pass")	  ? "pass"
+					  : "block";
 }
 
 START_TEST(two_groups)
@@ -592,6 +595,76 @@ START_TEST(priorities)
 }
 END_TEST
 
+/* What decides in each mode of blue, with red as it is or without it. */
+static const struct {
+	enum gcks_mode mode;
+	bool with_red;
+	const char *sent, *forwarded, *received; /* to and from site1 */
+	const char *sent_beyond, *forwarded_beyond; /* 10.9.0.0/24, in `protect` without a route */
+} modes[] = {
+	{ GCKS_MODE_FAIL_CLOSED, false, "protect", "protect", "protect", "block", "block" },
+	{ GCKS_MODE_PASSIVE, false, "protect", "optional", "optional", "block", "clear" },
+	{ GCKS_MODE_RECEIVE_ONLY, false, "clear", "optional", "optional", "clear", "clear" },
+	/* the stricter has the last word */
+	{ GCKS_MODE_PASSIVE, true, "protect", "protect", "protect", "block", "block" },
+	{ GCKS_MODE_RECEIVE_ONLY, true, "block", "protect", "protect", "block", "block" },
+};
+
+START_TEST(mode)
+{
+	if (!modes[_i].with_red) {
+		gcks_membership_remove(&table, red);
+		red = NULL;
+	}
+	settle();
+	blue->mode = modes[_i].mode;
+	settle();
+	ck_assert_str_eq(decides(2, "10.3.0.2/32", "10.1.0.2/32"), modes[_i].sent);
+	ck_assert_str_eq(decides(3, "10.1.0.2/32", "10.3.0.2/32"), modes[_i].forwarded);
+	ck_assert_str_eq(decides(1, "10.1.0.2/32", "10.3.0.1/32"), modes[_i].received);
+	ck_assert_str_eq(decides(2, "10.3.0.2/32", "10.9.0.2/32"), modes[_i].sent_beyond);
+	ck_assert_str_eq(decides(3, "10.9.0.2/32", "10.3.0.2/32"), modes[_i].forwarded_beyond);
+	/* at home, and out to the LAN, as ever */
+	ck_assert_str_ne(decides(2, "10.1.0.2/32", "10.3.0.2/32"), "block");
+	ck_assert_str_ne(decides(2, "10.3.0.1/32", "10.3.0.2/32"), "block");
+	ck_assert_str_ne(decides(3, "10.3.0.2/32", "10.1.0.2/32"), "block");
+	ck_assert(route(blue, "10.1.0.0/24")->ready == (strcmp(modes[_i].sent, "block") != 0));
+	/* the SA ends: what is sent in clear goes on, the rest does not */
+	blue->sas->expires_at = 1000;
+	gcks_member_advance(&table, 1000);
+	settle();
+	ck_assert(route(blue, "10.1.0.0/24")->ready == (strcmp(modes[_i].sent, "clear") == 0));
+	ck_assert_str_eq(decides(2, "10.3.0.2/32", "10.1.0.2/32"),
+			 modes[_i].mode == GCKS_MODE_RECEIVE_ONLY ? modes[_i].sent : "block");
+	/* and back */
+	give_sa(blue, 0x5000);
+	blue->mode = GCKS_MODE_FAIL_CLOSED;
+	settle();
+	ck_assert_str_eq(decides(2, "10.3.0.2/32", "10.1.0.2/32"), "protect");
+	ck_assert_str_eq(decides(3, "10.1.0.2/32", "10.3.0.2/32"), "protect");
+	ck_assert_str_eq(decides(3, "10.9.0.2/32", "10.3.0.2/32"), "block");
+}
+END_TEST
+
+/* What is not in `protect` is closed by its route, in the directions of the mode. */
+START_TEST(mode_outside_of_protect)
+{
+	gcks_membership_remove(&table, red);
+	set_route(blue, "172.16.1.0/24", "192.0.2.11");
+	for (int i = GCKS_MODE_FAIL_CLOSED; i <= GCKS_MODE_PASSIVE; i++) {
+		blue->mode = i;
+		gcks_membership_drop_sas(blue);
+		blue->state = GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED;
+		settle();
+		ck_assert_str_eq(decides(2, "10.3.0.2/32", "172.16.1.2/32"),
+				 i == GCKS_MODE_RECEIVE_ONLY ? "clear" : "block");
+		ck_assert_str_eq(decides(3, "172.16.1.2/32", "10.3.0.2/32"),
+				 i == GCKS_MODE_FAIL_CLOSED ? "block" : "clear");
+		ck_assert(!route(blue, "172.16.1.0/24")->ready);
+	}
+}
+END_TEST
+
 START_TEST(nothing_configured)
 {
 	struct gcks_member_table empty = { 0 };
@@ -633,6 +706,8 @@ Suite *planner_suite(void)
 	tcase_add_test(tcase, no_export);
 	tcase_add_test(tcase, ready_needs_all);
 	tcase_add_test(tcase, priorities);
+	tcase_add_loop_test(tcase, mode, 0, COUNT(modes));
+	tcase_add_test(tcase, mode_outside_of_protect);
 	tcase_add_test(tcase, nothing_configured);
 	suite_add_tcase(suite, tcase);
 	return suite;
