@@ -267,19 +267,32 @@ const char *gcks_membership_conflict(const struct gcks_membership *membership)
 
 /* ---- phases ---- */
 
+static void retire(struct gcks_member_sa *sa, const struct gcks_member_sa *newer)
+{
+	if (sa->phase == GCKS_SA_RETIRING)
+		return;
+	sa->phase = GCKS_SA_RETIRING;
+	sa->logged = false;
+	sa->retire_at = newer->activate_at + 1000 * (int64_t)newer->deactivation_delay_s;
+}
+
 static void activate(struct gcks_membership *membership, struct gcks_member_sa *sa)
 {
+	const struct gcks_member_sa *newer = sa->next;
+
 	if (sa->phase == GCKS_SA_ACTIVE)
 		return;
+	/* charon has told of it before it was told that it is gone: its place was taken */
+	while (newer && newer->phase == GCKS_SA_ARRIVED)
+		newer = newer->next;
+	if (newer) {
+		retire(sa, newer);
+		return;
+	}
 	sa->phase = GCKS_SA_ACTIVE;
 	sa->logged = false;
-	for (struct gcks_member_sa *older = membership->sas; older != sa; older = older->next) {
-		if (older->phase == GCKS_SA_RETIRING)
-			continue;
-		older->phase = GCKS_SA_RETIRING;
-		older->logged = false;
-		older->retire_at = sa->activate_at + 1000 * (int64_t)sa->deactivation_delay_s;
-	}
+	for (struct gcks_member_sa *older = membership->sas; older != sa; older = older->next)
+		retire(older, sa);
 }
 
 static bool is_over(const struct gcks_member_sa *sa, int64_t now_ms)

@@ -139,6 +139,23 @@ START_TEST(rekeys_overlap)
 END_TEST
 
 /* gcksd was restarted: the ages alone bring the phases back. */
+/* charon reports a rekey while it is being told that an older SA is gone. */
+START_TEST(gone_is_told_again)
+{
+	REPORT(100, { 0x1000, 0, 0 });
+	advance(100);
+	REPORT(200, { 0x1000, 100, 0 }, { 0x2000, 0, 0 });
+	advance(205);
+	advance(215);
+	ck_assert_str_eq(gone(), "0x1000");
+	REPORT(216, { 0x1000, 116, 0 }, { 0x2000, 16, 0 }, { 0x3000, 0, 0 });
+	ck_assert_int_eq(advance(216), 221);
+	ck_assert_str_eq(phases(), "0x2000 active, 0x3000 arrived");
+	ck_assert_uint_eq(gcks_membership_active(blue)->spi, 0x2000);
+	ck_assert_str_eq(gone(), "0x1000");
+}
+END_TEST
+
 START_TEST(restart)
 {
 	REPORT(1000, { 0x1000, 103, 0 }, { 0x2000, 3, 0 });
@@ -292,6 +309,7 @@ Suite *member_sa_suite(void)
 	tcase_add_test(tcase, first_sa_is_active_at_once);
 	tcase_add_test(tcase, rekey);
 	tcase_add_test(tcase, rekeys_overlap);
+	tcase_add_test(tcase, gone_is_told_again);
 	tcase_add_test(tcase, restart);
 	tcase_add_test(tcase, registration_during_rekey);
 	tcase_add_test(tcase, told_again);
