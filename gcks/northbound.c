@@ -160,7 +160,7 @@ const struct frr_yang_module_info frr_gsa_info = {
 		MEMBER("notify-name"), MEMBER("reason"), MEMBER("key-server"),
 		MEMBER("registered-at"), MEMBER("spi"), MEMBER("cipher"), MEMBER("replay-protection"), MEMBER("reqid"),
 		MEMBER("kernel-states"), MEMBER("kernel-policies"), MEMBER("connection-in-use"),
-		MEMBER("sender-id"),
+		MEMBER("sender-id"), MEMBER("conflict"),
 #undef MEMBER
 		{ .xpath = "/frr-gsa:gsa/state/member/sa", .cbs.get_next =
 			gcks_nb_state_member_sa_next },
@@ -177,7 +177,7 @@ const struct frr_yang_module_info frr_gsa_info = {
 			.get_keys = gcks_nb_state_route_keys,
 			.lookup_entry = gcks_nb_state_route_lookup } },
 #define ROUTE(leaf) { .xpath = "/frr-gsa:gsa/state/member/route/" leaf, .cbs.get_elem = gcks_nb_state_route_leaf }
-		ROUTE("prefix"), ROUTE("gateway"), ROUTE("ready"), ROUTE("mtu"),
+		ROUTE("prefix"), ROUTE("gateway"), ROUTE("sender-id"), ROUTE("ready"), ROUTE("mtu"),
 #undef ROUTE
 		{ .xpath = "/frr-gsa:gsa/state/sa", .cbs.get_next = gcks_nb_state_sa_next },
 #define SA(leaf) { .xpath = "/frr-gsa:gsa/state/sa/" leaf, .cbs.get_elem = gcks_nb_state_sa_leaf }

@@ -66,6 +66,8 @@ struct yang_data *gcks_nb_state_member_leaf(struct nb_cb_get_elem_args *args)
 		return membership->has_sender_id
 			       ? yang_data_new_uint32(args->xpath, membership->sender_id)
 			       : NULL;
+	if (strmatch(leaf, "conflict"))
+		return text_or_none(args->xpath, gcks_membership_conflict(membership));
 	if (strmatch(leaf, "spi"))
 		return spi_or_none(args->xpath, sa ? sa->spi : 0);
 	if (strmatch(leaf, "cipher"))
@@ -183,6 +185,9 @@ struct yang_data *gcks_nb_state_route_leaf(struct nb_cb_get_elem_args *args)
 		return prefix_data(args->xpath, &route->prefix);
 	if (strmatch(leaf, "gateway"))
 		return address_or_none(args->xpath, &route->gateway);
+	if (strmatch(leaf, "sender-id"))
+		return route->has_sender_id ? yang_data_new_uint32(args->xpath, route->sender_id)
+					    : NULL;
 	if (strmatch(leaf, "ready"))
 		return yang_data_new_bool(args->xpath, route->ready);
 	if (strmatch(leaf, "mtu"))

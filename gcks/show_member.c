@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* show gsa member [NAME] [json]: groups that this router belongs to, or tries to */
+/* show gsa member [NAME] [detail] [json]: groups that this router belongs to, or tries to */
 #include <zebra.h>
 
 #include "gcks/client.h"
@@ -82,6 +82,8 @@ static void add_routes(struct json_object *json, const struct gcks_membership *m
 		json_object_string_add(entry, "prefix",
 				       gcks_prefix_text(&route->prefix, text, sizeof(text)));
 		gcks_json_address(entry, "gateway", &route->gateway);
+		if (route->has_sender_id)
+			json_object_int_add(entry, "sender-id", route->sender_id);
 		json_object_boolean_add(entry, "ready", route->ready);
 		gcks_json_number(entry, "mtu", gcks_route_mtu(membership, route));
 		json_object_array_add(list, entry);
@@ -156,9 +158,10 @@ static struct json_object *member_json(const struct gcks_membership *membership)
 	gcks_json_text(json, "reason", reason(membership));
 	gcks_json_address(json, "key-server", &membership->key_server);
 	gcks_json_time(json, "registered-at", membership->registered_at);
-	add_sas(json, membership);
 	if (membership->has_sender_id)
 		json_object_int_add(json, "sender-id", membership->sender_id);
+	add_sas(json, membership);
+	gcks_json_text(json, "conflict", gcks_membership_conflict(membership));
 	gcks_json_number(json, "reqid", membership->reqid);
 	gcks_json_prefixes(json, "exported-prefix", membership->exports, membership->export_count);
 	add_routes(json, membership);
@@ -234,7 +237,12 @@ static void member_route(struct vty *vty, const struct gcks_membership *membersh
 	vty_out(vty, "  %-22s %s behind %s, %s", title,
 		gcks_prefix_text(&route->prefix, text, sizeof(text)),
 		gcks_cell_address(&route->gateway),
-		route->ready ? "protected, in use" : "not protected yet, held");
+		!route->ready ? "not protected yet, held"
+		: membership->mode == GCKS_MODE_RECEIVE_ONLY
+			? "in use, sent in clear"
+			: "protected, in use");
+	if (route->has_sender_id)
+		vty_out(vty, ", Sender-ID %u", route->sender_id);
 	if (mtu)
 		vty_out(vty, ", MTU %u", mtu);
 	vty_out(vty, "\n");
@@ -269,7 +277,12 @@ static void member_detail(struct vty *vty, const struct gcks_membership *members
 			? membership->export_prefix_list
 			: "");
 	show_prefixes(vty, "Exported", membership->exports, membership->export_count);
+	if (membership->has_sender_id)
+		vty_out(vty, "  %-22s %u\n", "Sender-ID", membership->sender_id);
 	member_sas(vty, membership);
+	if (gcks_membership_conflict(membership))
+		vty_out(vty, "  %-22s an SPI is in use here: %s\n", "Conflict",
+			gcks_cell(gcks_membership_conflict(membership)));
 	vty_out(vty, "  %-22s %zu states, %zu policies, reqid %u\n", "In the kernel",
 		installed_count(membership->name, GCKS_KERNEL_SA),
 		installed_count(membership->name, GCKS_KERNEL_POLICY), membership->reqid);
@@ -279,10 +292,11 @@ static void member_detail(struct vty *vty, const struct gcks_membership *members
 
 DEFPY (show_gsa_member,
        show_gsa_member_cmd,
-       "show gsa member [WORD$gsa_member] [json$json]",
+       "show gsa member [WORD$gsa_member] [detail$detail] [json$json]",
        SHOW_GSA_STR
        "Groups that this router belongs to\n"
        "Name of a group\n"
+       "All that is known of each, as with a name\n"
        JSON_STR)
 {
 	struct gcks_membership *membership;
@@ -299,12 +313,13 @@ DEFPY (show_gsa_member,
 			json_object_array_add(list, member_json(membership));
 		return gcks_json_list(vty, "member", list);
 	}
-	if (gsa_member) {
-		member_detail(vty, membership);
-		return CMD_SUCCESS;
-	}
 	if (!membership) {
 		vty_out(vty, "No membership is configured.\n");
+		return CMD_SUCCESS;
+	}
+	if (gsa_member || detail) {
+		for (; membership; membership = gsa_member ? NULL : membership->next)
+			member_detail(vty, membership);
 		return CMD_SUCCESS;
 	}
 	table = gcks_table_new();
