@@ -261,6 +261,10 @@ static bool open_store(void)
 		zlog_err("GSA: gcksd does not start: %s", error);
 		return false;
 	}
+	if (gcks_store_notice(gcksd.store)[0])
+		zlog_warn("GSA: %s; what was given to members since is not known, so every group "
+			  "begins anew: new SAs, and members register again",
+			  gcks_store_notice(gcksd.store));
 	return true;
 }
 

@@ -137,6 +137,8 @@ const struct frr_yang_module_info frr_gsa_info = {
 #define GROUP(leaf) { .xpath = "/frr-gsa:gsa/state/group/" leaf, .cbs.get_elem = gcks_nb_state_group_leaf }
 		GROUP("name"), GROUP("identifier"), GROUP("registered-members"),
 		GROUP("stale-members"), GROUP("spi"), GROUP("generation"), GROUP("sa-created-at"),
+		GROUP("lifetime-left"), GROUP("rekey-state"), GROUP("rekey-reason"),
+		GROUP("rekey-acknowledged"), GROUP("rekey-members"), GROUP("sender-ids-given"),
 #undef GROUP
 		{ .xpath = "/frr-gsa:gsa/state/registration", .cbs.get_next =
 			gcks_nb_state_registration_next },

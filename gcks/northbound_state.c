@@ -10,6 +10,7 @@
 #include "lib/monotime.h"
 
 #include "gcks/client.h"
+#include "gcks/server.h"
 #include "gcks/show.h"
 
 /* ---- group ---- */
@@ -34,13 +35,30 @@ const void *gcks_nb_state_group_lookup(struct nb_cb_lookup_entry_args *args)
 
 static uint32_t stale_members(uint32_t identifier)
 {
-	uint32_t count = 0;
+	const struct gcks_registration_group *members =
+		gcks_registration_group(&gcksd.registrations, identifier);
 
-	for (const struct gcks_registration *entry = gcksd.registrations.head; entry;
-	     entry = entry->next)
-		if (entry->group == identifier && entry->stale)
-			count++;
-	return count;
+	return members ? members->stale : 0;
+}
+
+static struct yang_data *rekey_leaf(const char *xpath, const char *leaf,
+				    const struct gcks_sa_group *sas)
+{
+	struct gcks_rekey_status status = gcks_rekey_status(&gcks_server_tables, sas);
+	char reasons[96];
+
+	if (strmatch(leaf, "rekey-state"))
+		return yang_data_new_string(xpath, gcks_rekey_phase_name(status.phase));
+	if (strmatch(leaf, "rekey-reason") && status.reasons)
+		return yang_data_new_string(
+			xpath, gcks_rekey_reasons(status.reasons, reasons, sizeof(reasons)));
+	if (strmatch(leaf, "rekey-acknowledged"))
+		return yang_data_new_uint32(xpath, status.acknowledged);
+	if (strmatch(leaf, "rekey-members"))
+		return yang_data_new_uint32(xpath, status.members);
+	if (strmatch(leaf, "sender-ids-given") && gcks_sa_pairwise(sas->newest))
+		return yang_data_new_uint32(xpath, sas->sender_id_next);
+	return NULL;
 }
 
 struct yang_data *gcks_nb_state_group_leaf(struct nb_cb_get_elem_args *args)
@@ -68,7 +86,9 @@ struct yang_data *gcks_nb_state_group_leaf(struct nb_cb_get_elem_args *args)
 		return yang_data_new_uint32(args->xpath, sa->generation);
 	if (strmatch(leaf, "sa-created-at"))
 		return time_or_none(args->xpath, sa->created_at);
-	return NULL;
+	if (strmatch(leaf, "lifetime-left"))
+		return number_or_none(args->xpath, gcks_sa_lifetime_left_s(sa, gcks_now_ms()));
+	return rekey_leaf(args->xpath, leaf, gcks_sa_group_find(&gcksd.sas, group->identifier));
 }
 
 /* ---- registration ---- */
@@ -173,8 +193,6 @@ const void *gcks_nb_state_sa_next(struct nb_cb_get_next_args *args)
 
 static struct yang_data *made_sa_leaf(const char *xpath, const char *leaf, const struct gcks_sa *sa)
 {
-	const struct gcks_group *group = gcks_policy_find_identifier(&gcksd.policy, sa->group);
-
 	if (strmatch(leaf, "group"))
 		return yang_data_new_string(xpath, gcks_group_label(sa->group));
 	if (strmatch(leaf, "role"))
@@ -185,12 +203,16 @@ static struct yang_data *made_sa_leaf(const char *xpath, const char *leaf, const
 		return yang_data_new_string(xpath, gcks_transforms_name(sa->encryption,
 									sa->encryption_key_bits,
 									sa->integrity));
-	if (strmatch(leaf, "sharing") && group)
-		return text_or_none(xpath, gcks_sharing_name(group->sharing));
+	if (strmatch(leaf, "sharing"))
+		return yang_data_new_string(xpath, gcks_sharing_name(gcks_sa_pairwise(sa)
+									     ? GCKS_SHARING_PAIRWISE
+									     : GCKS_SHARING_GROUP));
 	if (strmatch(leaf, "generation"))
 		return yang_data_new_uint32(xpath, sa->generation);
 	if (strmatch(leaf, "created-at"))
 		return time_or_none(xpath, sa->created_at);
+	if (strmatch(leaf, "lifetime"))
+		return number_or_none(xpath, gcks_sa_lifetime_left_s(sa, gcks_now_ms()));
 	return NULL;
 }
 

@@ -97,6 +97,22 @@ enum gcks_rekey_phase gcks_rekey_phase(const struct gcks_sa_group *group)
 	return group->sa_count > 1 ? GCKS_REKEY_SETTLING : GCKS_REKEY_IDLE;
 }
 
+struct gcks_rekey_status gcks_rekey_status(const struct gcks_tables *tables,
+					   const struct gcks_sa_group *group)
+{
+	const struct gcks_rekey *rekey = &group->rekey;
+	struct gcks_rekey_status status = {
+		.phase = gcks_rekey_phase(group),
+		.acknowledged = rekey->acknowledged,
+	};
+
+	status.reasons = status.phase == GCKS_REKEY_DUE ? rekey->wished : rekey->reasons;
+	status.members = rekey->acknowledged + count_of(tables, group, GCKS_DELIVERY_UNANSWERED) +
+			 count_of(tables, group, GCKS_DELIVERY_WAITING) +
+			 count_of(tables, group, GCKS_DELIVERY_IN_FLIGHT);
+	return status;
+}
+
 static int64_t ends_at(const struct gcks_sa *sa)
 {
 	return MIN_OF(sa->retires_at, gcks_sa_expires_at(sa));

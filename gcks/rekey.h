@@ -41,6 +41,15 @@ enum gcks_rekey_phase { GCKS_REKEY_IDLE, GCKS_REKEY_DUE, GCKS_REKEY_PUSHING, GCK
 
 enum gcks_rekey_phase gcks_rekey_phase(const struct gcks_sa_group *group);
 
+/* For people: the rekey that goes on, or the last one. */
+struct gcks_rekey_status {
+	enum gcks_rekey_phase phase;
+	unsigned int reasons; /* of what is wished for, else of the last one */
+	size_t acknowledged, members; /* of those that were to be told */
+};
+struct gcks_rekey_status gcks_rekey_status(const struct gcks_tables *tables,
+					   const struct gcks_sa_group *group);
+
 /* False: the group has no SA, the next member gets a new one anyway. */
 bool gcks_rekey_trigger(struct gcks_sa_group *group, enum gcks_trigger trigger, int64_t now);
 /* A registration is about to end: a trigger, if the group's policy says so. */

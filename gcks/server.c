@@ -21,14 +21,6 @@ static struct event *t_reconsider, *t_stale, *t_removals;
 
 const struct gcks_tables gcks_server_tables = { &gcksd.policy, &gcksd.registrations, &gcksd.sas };
 
-int64_t gcks_server_now(void)
-{
-	struct timeval now;
-
-	monotime(&now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_usec / 1000;
-}
-
 const char *gcks_server_group_name(uint32_t identifier)
 {
 	const struct gcks_group *group = gcks_policy_find_identifier(&gcksd.policy, identifier);
@@ -184,7 +176,7 @@ static void end(struct ending *ending, bool tell_charon)
 	uint32_t ike_sa = entry->ike_sa, group = entry->group;
 
 	gcks_server_ends(entry, ending->reason);
-	gcks_rekey_left(&gcks_server_tables, entry, gcks_server_now());
+	gcks_rekey_left(&gcks_server_tables, entry, gcks_now_ms());
 	gcks_registration_remove(&gcksd.registrations, entry);
 	if (tell_charon)
 		gcks_server_tell_end(ike_sa, group, ending->reason);

@@ -11,11 +11,12 @@
 #ifndef GCKS_SERVER_H
 #define GCKS_SERVER_H
 
+#include "gcks/client.h"
 #include "gcks/decide.h"
 #include "gcks/gcksd.h"
 
 extern const struct gcks_tables gcks_server_tables;	 /* gcksd's */
-int64_t gcks_server_now(void);				 /* monotonic milliseconds */
+int64_t gcks_now_ms(void);				 /* monotonic milliseconds */
 const char *gcks_server_group_name(uint32_t identifier); /* "": not configured */
 
 /* -- server.c -- */

@@ -43,7 +43,7 @@ static void reply_granted(const Gsa__RegistrationRequest *request,
 	struct gcks_sa_message message;
 
 	if (!gcks_sa_message_fill(&message, group, decision->policy, decision->first_generation,
-				  gcks_server_now())) {
+				  gcks_now_ms())) {
 		refuse(request, GSA_NOTIFY_REGISTRATION_FAILED, "the group's SA has just expired");
 		return;
 	}
@@ -78,7 +78,7 @@ bool gcks_server_carry_out(struct gcks_decision *decision)
 			(struct told_end){ decision->ended[i]->ike_sa, decision->ended[i]->group };
 		gcks_server_ends(decision->ended[i], reason);
 	}
-	gcks_decision_apply(&gcks_server_tables, decision, gcks_server_now());
+	gcks_decision_apply(&gcks_server_tables, decision, gcks_now_ms());
 	/* after: which IKE_SAs are still in use is known now */
 	for (size_t i = 0; i < count; i++)
 		gcks_server_tell_end(told[i].ike_sa, told[i].group, reason);
@@ -240,7 +240,7 @@ void gcks_server_register(const Gsa__RegistrationRequest *request)
 		return;
 	}
 	end_predecessor(request);
-	gcks_decide_registration(&gcks_server_tables, request, gcks_server_now(), time(NULL),
+	gcks_decide_registration(&gcks_server_tables, request, gcks_now_ms(), time(NULL),
 				 &decision);
 	if (!decision.verdict.notify) {
 		grant(request, &decision);

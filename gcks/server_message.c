@@ -148,7 +148,7 @@ static void trigger_conflict(const Gsa__RegistrationEnded *ended)
 		struct gcks_sa_group *group = gcks_sa_group_find(&gcksd.sas, entry->group);
 
 		if (group && (!ended->group || entry->group == ended->group))
-			gcks_rekey_trigger(group, GCKS_TRIGGER_CONFLICT, gcks_server_now());
+			gcks_rekey_trigger(group, GCKS_TRIGGER_CONFLICT, gcks_now_ms());
 	}
 }
 

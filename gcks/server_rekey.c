@@ -187,7 +187,7 @@ static void log_progress(struct gcks_sa_group *group, int64_t now)
 
 static void run_group(struct gcks_sa_group *group)
 {
-	int64_t now = gcks_server_now();
+	int64_t now = gcks_now_ms();
 	bool connected = charon_is_up();
 
 	for (;;) {
@@ -221,7 +221,7 @@ static void run_all(struct event *event);
 
 static void plan(int64_t at)
 {
-	int64_t now = gcks_server_now();
+	int64_t now = gcks_now_ms();
 
 	if (at >= planned)
 		return;
@@ -241,7 +241,7 @@ static void run_all(struct event *event)
 		next = MIN(next, gcks_rekey_wakeup(&gcks_server_tables, group, connected));
 	}
 	if (next != GCKS_NEVER)
-		plan(MAX(next, gcks_server_now() + 1));
+		plan(MAX(next, gcks_now_ms() + 1));
 }
 
 void gcks_server_rekey_soon(void)
@@ -273,7 +273,7 @@ bool gcks_server_rekey(uint32_t identifier)
 {
 	struct gcks_sa_group *group = gcks_sa_group_find(&gcksd.sas, identifier);
 
-	if (!group || !gcks_rekey_trigger(group, GCKS_TRIGGER_OPERATOR, gcks_server_now()))
+	if (!group || !gcks_rekey_trigger(group, GCKS_TRIGGER_OPERATOR, gcks_now_ms()))
 		return false;
 	if (!charon_is_up())
 		zlog_warn("GSA: group %s (%u): the rekey waits for charon, which is not connected",
@@ -295,7 +295,7 @@ void gcks_server_rekey_reconsider(void)
 		case GCKS_SA_FITS:
 			break;
 		case GCKS_SA_OTHER_CIPHER:
-			gcks_rekey_trigger(group, GCKS_TRIGGER_POLICY, gcks_server_now());
+			gcks_rekey_trigger(group, GCKS_TRIGGER_POLICY, gcks_now_ms());
 			break;
 		case GCKS_SA_OTHER_SHARING:
 			gcks_server_begin_anew(policy->identifier,
@@ -309,7 +309,7 @@ void gcks_server_rekey_reconsider(void)
 void gcks_server_rekey_resume(void)
 {
 	for (struct gcks_sa_group *group = gcksd.sas.groups; group; group = group->next) {
-		size_t behind = gcks_rekey_resume(&gcks_server_tables, group, gcks_server_now());
+		size_t behind = gcks_rekey_resume(&gcks_server_tables, group, gcks_now_ms());
 
 		if (behind)
 			zlog_info("GSA: group %s (%u): %zu members are behind and are told of "

@@ -2,19 +2,22 @@
 /* show gsa group [NAME] [json]: groups that this key server serves */
 #include <zebra.h>
 
+#include "gcks/server.h"
 #include "gcks/show.h"
 
 #include "gcks/show_group_clippy.c"
 
+static const struct gcks_sa_group *sas_of(const struct gcks_group *group)
+{
+	return group->identifier ? gcks_sa_group_find(&gcksd.sas, group->identifier) : NULL;
+}
+
 static size_t stale_count(uint32_t identifier)
 {
-	size_t count = 0;
+	const struct gcks_registration_group *members =
+		gcks_registration_group(&gcksd.registrations, identifier);
 
-	for (const struct gcks_registration *entry = gcksd.registrations.head; entry;
-	     entry = entry->next)
-		if (entry->group == identifier && entry->stale)
-			count++;
-	return count;
+	return members ? members->stale : 0;
 }
 
 static size_t member_count(const struct gcks_group *group)
@@ -39,6 +42,22 @@ static void add_patterns(struct json_object *json, const char *key,
 	for (; pattern; pattern = pattern->next)
 		json_array_string_add(list, pattern->text);
 	json_object_object_add(json, key, list);
+}
+
+static void rekey_json(struct json_object *json, const struct gcks_sa_group *sas)
+{
+	struct gcks_rekey_status status = gcks_rekey_status(&gcks_server_tables, sas);
+	char reasons[96];
+
+	json_object_string_add(json, "rekey-state", gcks_rekey_phase_name(status.phase));
+	if (status.reasons)
+		json_object_string_add(
+			json, "rekey-reason",
+			gcks_rekey_reasons(status.reasons, reasons, sizeof(reasons)));
+	json_object_int_add(json, "rekey-acknowledged", status.acknowledged);
+	json_object_int_add(json, "rekey-members", status.members);
+	if (gcks_sa_pairwise(sas->newest))
+		json_object_int_add(json, "sender-ids-given", sas->sender_id_next);
 }
 
 static struct json_object *group_json(const struct gcks_group *group)
@@ -71,6 +90,8 @@ static struct json_object *group_json(const struct gcks_group *group)
 		gcks_json_spi(json, "spi", sa->spi);
 		json_object_int_add(json, "generation", sa->generation);
 		gcks_json_time(json, "sa-created-at", sa->created_at);
+		gcks_json_number(json, "lifetime-left", gcks_sa_lifetime_left_s(sa, gcks_now_ms()));
+		rekey_json(json, sas_of(group));
 	}
 	return json;
 }
@@ -80,11 +101,12 @@ static void group_row(struct ttable *table, const struct gcks_group *group)
 	const struct gcks_sa *sa = current_sa(group);
 	const char *credential = gcks_credential_name(group->credential);
 
-	ttable_add_row(table, "%s|%s|%s|%zu|%zu|%s|%s|%s|%s", gcks_cell(group->name),
+	ttable_add_row(table, "%s|%s|%s|%zu|%zu|%s|%s|%s|%s|%s", gcks_cell(group->name),
 		       gcks_cell_number(group->identifier), credential ? credential : "any",
 		       member_count(group), stale_count(group->identifier),
 		       gcks_sharing_name(group->sharing), gcks_cipher_name(group->cipher),
-		       gcks_cell_spi(sa ? sa->spi : 0), gcks_cell_number(sa ? sa->generation : 0));
+		       gcks_cell_spi(sa ? sa->spi : 0), gcks_cell_number(sa ? sa->generation : 0),
+		       sa ? gcks_rekey_phase_name(gcks_rekey_phase(sas_of(group))) : "-");
 }
 
 static void show_patterns(struct vty *vty, const char *title, const struct gcks_pattern *pattern)
@@ -112,6 +134,29 @@ static void rekey_policy(struct vty *vty, const struct gcks_group *group)
 		vty_out(vty, "  %-22s %u bits\n", "Sender-IDs", group->sender_id_bits);
 }
 
+static void rekey_detail(struct vty *vty, const struct gcks_sa_group *sas)
+{
+	struct gcks_rekey_status status = gcks_rekey_status(&gcks_server_tables, sas);
+	const struct gcks_sa *sa = sas->newest;
+	int64_t now = gcks_now_ms();
+	char reasons[96];
+
+	vty_out(vty, "  %-22s SPI 0x%08x, generation %u, made %s ago", "Current SA", sa->spi,
+		sa->generation, gcks_cell_since(sa->created_at));
+	if (sa->lifetime_s)
+		vty_out(vty, ", ends in %u s", gcks_sa_lifetime_left_s(sa, now));
+	if (now < sa->activates_at)
+		vty_out(vty, ", in use in %u s", gcks_sa_activation_left_s(sa, now));
+	vty_out(vty, "\n  %-22s %s", "Rekey state", gcks_rekey_phase_name(status.phase));
+	if (status.reasons)
+		vty_out(vty, " (%s)", gcks_rekey_reasons(status.reasons, reasons, sizeof(reasons)));
+	vty_out(vty, ", %zu of %zu members have acknowledged\n", status.acknowledged,
+		status.members);
+	if (gcks_sa_pairwise(sa))
+		vty_out(vty, "  %-22s %u of %u\n", "Sender-IDs given", sas->sender_id_next,
+			1u << sa->sender_id_bits);
+}
+
 static void group_detail(struct vty *vty, const struct gcks_group *group)
 {
 	const char *credential = gcks_credential_name(group->credential);
@@ -135,8 +180,7 @@ static void group_detail(struct vty *vty, const struct gcks_group *group)
 		gcks_sharing_name(group->sharing));
 	rekey_policy(vty, group);
 	if (sa)
-		vty_out(vty, "  %-22s SPI 0x%08x, generation %u, made %s ago\n", "Current SA",
-			sa->spi, sa->generation, gcks_cell_since(sa->created_at));
+		rekey_detail(vty, sas_of(group));
 	else
 		vty_out(vty, "  %-22s none\n", "Current SA");
 }
@@ -171,8 +215,9 @@ DEFPY (show_gsa_group,
 		return CMD_SUCCESS;
 	}
 	table = gcks_table_new();
-	ttable_add_row(table,
-		       "Group|Identifier|Credential|Members|Stale|Sharing|Cipher|SPI|Generation");
+	ttable_add_row(
+		table,
+		"Group|Identifier|Credential|Members|Stale|Sharing|Cipher|SPI|Generation|Rekey");
 	for (; group; group = group->next)
 		group_row(table, group);
 	gcks_table_print(vty, table);

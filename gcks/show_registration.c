@@ -62,8 +62,8 @@ static void registration_row(struct ttable *table, const struct gcks_registratio
 	else
 		snprintf(delivery, sizeof(delivery), "%s", gcks_delivery_name(entry->delivery));
 	ttable_add_row(table, "%s|%s|%s|%s|%s|%s|%s|%s|%s",
-		       gcks_cell(gcks_group_label(entry->group)),
-		       gcks_cell(entry->identity), gcks_cell_address(&entry->address),
+		       gcks_cell(gcks_group_label(entry->group)), gcks_cell(entry->identity),
+		       gcks_cell_address(&entry->address),
 		       gcks_cell(gcks_credential_name(entry->credential)),
 		       gcks_cell_number(entry->ike_sa), gcks_cell_since(entry->registered_at),
 		       state, gcks_cell_number(entry->delivered), delivery);
@@ -93,7 +93,9 @@ DEFPY (show_gsa_registrations,
 		list = json_object_new_array();
 	} else {
 		table = gcks_table_new();
-		ttable_add_row(table, "Group|Identity|Address|Credential|IKE_SA|Since|State|Generation|Rekey");
+		ttable_add_row(
+			table,
+			"Group|Identity|Address|Credential|IKE_SA|Since|State|Generation|Rekey");
 	}
 	for (entry = gcksd.registrations.head; entry; entry = entry->next) {
 		if (group && entry->group != group->identifier)
@@ -126,17 +128,17 @@ struct sa_view {
 
 static struct sa_view server_view(const struct gcks_sa *sa)
 {
-	const struct gcks_group *group = gcks_policy_find_identifier(&gcksd.policy, sa->group);
-
 	return (struct sa_view){
 		.group = gcks_group_label(sa->group),
 		.role = "key-server",
 		.cipher = gcks_transforms_name(sa->encryption, sa->encryption_key_bits,
 					       sa->integrity),
-		.sharing = gcks_sharing_name(group ? group->sharing : GCKS_SHARING_GROUP),
+		.sharing = gcks_sharing_name(gcks_sa_pairwise(sa) ? GCKS_SHARING_PAIRWISE
+								  : GCKS_SHARING_GROUP),
 		.spi = sa->spi,
 		.generation = sa->generation,
 		.created_at = sa->created_at,
+		.lifetime_s = gcks_sa_lifetime_left_s(sa, gcks_now_ms()),
 	};
 }
 
