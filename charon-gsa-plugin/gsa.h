@@ -9,6 +9,7 @@
  *   gsa_group_sa.c    GroupSa of the local protocol <-> GSA and KD
  *   gsa_server.c      key server: registrations held by this charon; gsa_end.c: their end
  *   gsa_refused.c     key server: peers whose authentication charon refused
+ *   gsa_log.c         refusals, each logged once in a while
  *   gsa_peer.c        who stands at the other end of an IKE_SA
  *   gsa_credential.c  key server: certificates that are no longer good
  *   gsa_answer.c      key server: the answer to a request to register; gsa_respond.c: task that
@@ -112,6 +113,11 @@ bool gsa_group_id_add(message_t *message, chunk_t name);
 /** A group's name as a peer sent it, for the log: what is not printable becomes '?'. */
 #define GSA_GROUP_TEXT (GSA_GROUP_NAME_MAX + 1)
 const char *gsa_group_text(chunk_t name, char buffer[GSA_GROUP_TEXT]);
+
+/* gsa_log.c */
+
+/** Logs what a peer was refused, or was not listened to for, unless the same was logged lately. */
+void gsa_log_refused(const char *format, ...);
 
 /* gsa_keys.c */
 

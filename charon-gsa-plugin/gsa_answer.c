@@ -70,9 +70,9 @@ void gsa_answer_refuse(gsa_answer_t *this, uint16_t error, const char *reason)
 	if (!this->peer)
 		this->peer = gsa_peer_create(this->ike_sa);
 	this->error = error;
-	DBG1(DBG_IKE, "gsa: %s at %H refused for group %s: %s (notify %u)", this->peer->identity,
-	     this->ike_sa->get_other_host(this->ike_sa), gsa_group_text(this->group_name, group),
-	     reason, error);
+	gsa_log_refused("%s at %H refused for group %s: %s (notify %u)", this->peer->identity,
+			this->ike_sa->get_other_host(this->ike_sa),
+			gsa_group_text(this->group_name, group), reason, error);
 }
 
 static void tell_not_delivered(gsa_answer_t *this, const char *text)

@@ -108,7 +108,7 @@ static void parsed(gsa_auth_t *this, ike_sa_t *ike_sa, message_t *message)
 	    !(request ? gsa_auth_is_renamed(this) : is_opening(ike_sa)))
 		return;
 	if (!gsa_message_was_encrypted(message)) {
-		DBG1(DBG_IKE, "gsa: a GSA_AUTH message that was not encrypted is ignored");
+		gsa_log_refused("a GSA_AUTH message that was not encrypted is ignored");
 		message->set_exchange_type(message, EXCHANGE_TYPE_UNDEFINED);
 	} else if (!request) {
 		set_aside_errors(message);

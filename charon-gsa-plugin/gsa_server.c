@@ -325,8 +325,8 @@ METHOD(gsa_server_t, left, void, private_gsa_server_t *this, uint32_t ike_sa, ch
 	}
 	this->mutex->unlock(this->mutex);
 	if (!found)
-		DBG1(DBG_IKE, "gsa: IKE_SA %u wants to leave group %s, but is not registered",
-		     ike_sa, gsa_group_text(group_name, name_text));
+		gsa_log_refused("IKE_SA %u wants to leave group %s, but is not registered", ike_sa,
+				gsa_group_text(group_name, name_text));
 }
 
 METHOD(gsa_server_t, end, bool, private_gsa_server_t *this, uint32_t ike_sa, uint32_t group,

@@ -6,55 +6,22 @@
 #include "lib/monotime.h"
 
 #include "gcks/server.h"
-
-#define REFUSED_INTERVAL_S 60
-#define REFUSED_LINES	   128 /* different ones that are remembered */
-#define REFUSED_LINE_MAX   640
-
-/*
- * A peer may try again at any rate, and one that is not authenticated under any name: each line
- * once an interval, and REFUSED_LINES of them at most.
- */
-struct refused_log {
-	struct {
-		char line[REFUSED_LINE_MAX];
-		time_t logged;
-		unsigned int repeated; /* since then */
-	} lines[REFUSED_LINES];
-	unsigned int others; /* not logged, as too many different ones came */
-};
+#include "libgsa/refused.h"
 
 /* False: not logged this time. */
-static bool log_refused(struct refused_log *log, const char *line)
+static bool log_refused(struct gsa_refused_log *log, const char *line)
 {
-	time_t now = monotime(NULL);
-	size_t slot = 0;
-	bool same = false;
+	unsigned int repeated, others;
 
-	for (size_t i = 0; i < REFUSED_LINES && !same; i++) {
-		same = log->lines[i].logged && strcmp(log->lines[i].line, line) == 0;
-		if (same || log->lines[i].logged < log->lines[slot].logged)
-			slot = i;
-	}
-	if (log->lines[slot].logged && now - log->lines[slot].logged < REFUSED_INTERVAL_S) {
-		if (same)
-			log->lines[slot].repeated++;
-		else
-			log->others++;
+	if (!gsa_refused(log, line, monotime(NULL), &repeated, &others))
 		return false;
-	}
-	if (same && log->lines[slot].repeated)
-		zlog_warn("GSA: %s; %u more times since the last such line", line,
-			  log->lines[slot].repeated);
+	if (repeated)
+		zlog_warn("GSA: %s; %u more times since the last such line", line, repeated);
 	else
 		zlog_warn("GSA: %s", line);
-	if (log->others)
+	if (others)
 		zlog_warn("GSA: %u other refusals were not logged: too many different ones",
-			  log->others);
-	log->others = 0;
-	strlcpy(log->lines[slot].line, line, sizeof(log->lines[slot].line));
-	log->lines[slot].logged = now;
-	log->lines[slot].repeated = 0;
+			  others);
 	return true;
 }
 
@@ -71,10 +38,10 @@ static void printable_name(char *out, size_t size, ProtobufCBinaryData name)
 void gcks_server_refused(const Gsa__RegistrationRequest *request, uint16_t notify,
 			 const char *reason)
 {
-	static struct refused_log log;
+	static struct gsa_refused_log log;
 	const char *identity = request->peer ? request->peer->identity : "unknown";
 	struct gcks_address address = {};
-	char line[REFUSED_LINE_MAX], name[GSA_GROUP_NAME_MAX + 1], text[INET6_ADDRSTRLEN];
+	char line[GSA_REFUSED_LINE_MAX], name[GSA_GROUP_NAME_MAX + 1], text[INET6_ADDRSTRLEN];
 
 	if (request->peer)
 		gcks_address_from(&address, request->peer->address.data,
@@ -88,9 +55,9 @@ void gcks_server_refused(const Gsa__RegistrationRequest *request, uint16_t notif
 
 void gcks_server_refused_peer(const Gsa__RefusedPeer *peer)
 {
-	static struct refused_log log; /* a flood of these must not hide those of members */
+	static struct gsa_refused_log log; /* a flood of these must not hide those of members */
 	struct gcks_address address;
-	char line[REFUSED_LINE_MAX], text[INET6_ADDRSTRLEN];
+	char line[GSA_REFUSED_LINE_MAX], text[INET6_ADDRSTRLEN];
 
 	gcks_address_from(&address, peer->address.data, peer->address.len);
 	snprintf(line, sizeof(line), "peer %.200s (%s) refused: authentication failed: %s",

@@ -6,15 +6,17 @@
 
 The same charon, members and network, in turn, several rounds, fresh daemons each:
 
-    run            IKE_SA_INIT  IKE_AUTH  GSA_REGISTRATION  plugin, gcksd
-    plain          yes          yes       no                not loaded
-    registrations  yes          yes       yes               yes
+    run            exchanges                                plugin, gcksd
+    plain          IKE_SA_INIT, IKE_AUTH                    not loaded
+    registrations  IKE_SA_INIT, IKE_AUTH, GSA_REGISTRATION  yes
+    gsa_auth       IKE_SA_INIT, GSA_AUTH                    yes
 
 Members authenticate with a pre-shared key, which is the cheapest for charon, so the ratio is the
 least favourable. A number of members are under way at any time. Every registration is in the
 store, synced, before its answer leaves. The members' work is on the same CPUs.
 
-Prints a JSON object a run and one with the ratio of the medians.
+Prints a JSON object a run and one with the ratios of the medians: per second, and by the CPU time of
+the key server's daemons.
 """
 
 import argparse
@@ -30,7 +32,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 from key_server import KeyServer, Load, own_namespaces, programs  # noqa: E402
 from topology.errors import LabError                              # noqa: E402
 
-RUNS = ("plain", "registrations")
+RUNS = ("plain", "registrations", "gsa_auth")
 
 
 def measure(options, run):
@@ -42,7 +44,7 @@ def measure(options, run):
             server.start()
         before = [daemon.cpu_seconds() for daemon in server.daemons()]
         with Load(options.members, group=None if run == "plain" else "load",
-                  in_flight=options.in_flight) as load:
+                  gsa_auth=run == "gsa_auth", in_flight=options.in_flight) as load:
             report = load.report()
         cpu = [daemon.cpu_seconds() - start
                for daemon, start in zip(server.daemons(), before)]
@@ -63,7 +65,7 @@ def measure(options, run):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--members", type=int, default=2000)
-    parser.add_argument("--in-flight", type=int, default=32)
+    parser.add_argument("--in-flight", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--folder", default="/var/tmp", help="where the store's disk is")
     options = parser.parse_args()
@@ -84,8 +86,11 @@ def main():
                "in_flight": options.in_flight}
     for run, values in medians.items():
         summary |= {f"{run}_{key}": value for key, value in values.items()}
-    summary["ratio"] = round(medians["registrations"]["per_second"]
-                             / medians["plain"]["per_second"], 3)
+    plain = medians["plain"]
+    for run, suffix in (("registrations", ""), ("gsa_auth", "_gsa_auth")):
+        cpu = medians[run]["charon_cpu_seconds"] + medians[run]["gcksd_cpu_seconds"]
+        summary |= {f"ratio{suffix}": round(medians[run]["per_second"] / plain["per_second"], 3),
+                    f"cpu_ratio{suffix}": round(plain["charon_cpu_seconds"] / cpu, 3)}
     print(json.dumps(summary), flush=True)
 
 

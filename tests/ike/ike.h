@@ -99,6 +99,7 @@ struct ike_config {
 	const char *identity, *server_identity, *secret;
 	const char *group; /* IDg */
 	bool sender;	   /* with GROUP_SENDER */
+	bool gsa_auth;	   /* GSA_AUTH in place of IKE_AUTH and GSA_REGISTRATION */
 };
 
 struct ike_sa {

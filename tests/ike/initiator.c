@@ -77,7 +77,10 @@ void ike_authenticate(struct ike_sa *sa, const struct ike_config *config)
 	static struct ike_chain chain;
 
 	ike_authentication(sa, config, &chain);
-	sa->request_length = ike_protect(sa, IKE_AUTH, FLAG_INITIATOR, sa->id, &chain, sa->request);
+	if (config->gsa_auth)
+		ike_registration_add(config, &chain);
+	sa->request_length = ike_protect(sa, config->gsa_auth ? GSA_AUTH : IKE_AUTH, FLAG_INITIATOR,
+					 sa->id, &chain, sa->request);
 	sa->state = IKE_AUTH_SENT;
 }
 
@@ -180,8 +183,13 @@ static enum ike_event take_answer(struct ike_sa *sa, const struct ike_message *m
 	case IKE_AUTH_SENT:
 		if (!message->encrypted)
 			return IKE_NOTHING;
-		if (ike_find(message, PAYLOAD_AUTH, &found))
+		if (!ike_find(message, PAYLOAD_AUTH, &found))
+			refuse(sa, ike_error(message));
+		else if (message->exchange != GSA_AUTH)
 			sa->state = IKE_UP;
+		else if (ike_find(message, PAYLOAD_GSA, &found) &&
+			 ike_find(message, PAYLOAD_KD, &found))
+			sa->state = IKE_REGISTERED;
 		else
 			refuse(sa, ike_error(message));
 		sa->id++;

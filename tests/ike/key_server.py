@@ -266,13 +266,14 @@ class Load:
     """ike_load, one process; each report is a dictionary."""
 
     def __init__(self, count, *, group=GROUP, in_flight=16, first=0, stay=False,
-                 domain="load.example", sender=False):
+                 domain="load.example", sender=False, gsa_auth=False):
         command = [os.path.join(os.environ["LAB_BUILD"], "tests/ike/ike_load"),
                    "--server", ADDRESS, "--identity", f"m%u.{domain}",
                    "--server-identity", IDENTITY, "--secret", SECRET, "--count", str(count),
                    "--in-flight", str(in_flight), "--first", str(first)]
         command += ["--group", group] if group else []
         command += ["--sender"] if sender else []
+        command += ["--gsa-auth"] if gsa_auth else []
         command += ["--stay"] if stay else []
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True)

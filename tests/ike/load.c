@@ -3,10 +3,10 @@
  * ike_load: many members at one key server.
  *
  *   ike_load --server ADDRESS --identity FORMAT --server-identity ID --secret SECRET
- *            [--group NAME [--sender]] [--count N] [--in-flight N] [--first N] [--stay]
+ *            [--group NAME [--sender] [--gsa-auth]] [--count N] [--in-flight N] [--first N] [--stay]
  *
  * FORMAT has one %u, the member's number.  Without --group they only authenticate (childless
- * IKE_AUTH).  So many members at a time begin; when all are there, or were refused, a JSON object
+ * IKE_AUTH); with --gsa-auth they register in the same exchange.  So many members at a time begin; when all are there, or were refused, a JSON object
  * says how long it took.  With --stay they go on answering the key server, and for each line of
  * standard input a JSON object says what there was since the line before; it ends with the input.
  */
@@ -304,6 +304,7 @@ static void read_options(int argc, char **argv)
 		{ "secret", required_argument, NULL, 'k' },
 		{ "group", required_argument, NULL, 'g' },
 		{ "sender", no_argument, NULL, 'S' },
+		{ "gsa-auth", no_argument, NULL, 'A' },
 		{ "count", required_argument, NULL, 'n' },
 		{ "in-flight", required_argument, NULL, 'f' },
 		{ "first", required_argument, NULL, '1' },
@@ -321,6 +322,7 @@ static void read_options(int argc, char **argv)
 		case 'k': options.config.secret = optarg; break;
 		case 'g': options.config.group = optarg; break;
 		case 'S': options.config.sender = true; break;
+		case 'A': options.config.gsa_auth = true; break;
 		case 'n': options.count = number("count", optarg); break;
 		case 'f': options.in_flight = number("in-flight", optarg); break;
 		case '1': options.first = number("first", optarg); break;
@@ -329,6 +331,10 @@ static void read_options(int argc, char **argv)
 		}
 	}
 	check_format(options.identity);
+	if (options.config.gsa_auth && !options.config.group) {
+		fprintf(stderr, "ike_load: --gsa-auth needs --group\n");
+		exit(2);
+	}
 	if (optind != argc || !options.config.server_identity || !options.config.secret) {
 		fprintf(stderr, "ike_load: --server-identity and --secret are needed\n");
 		exit(2);

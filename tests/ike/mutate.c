@@ -10,6 +10,7 @@
  *
  *   garbage     any octets to the port
  *   init        a malformed IKE_SA_INIT
+ *   opening     a malformed GSA_AUTH of a member
  *   half-open   registrations and others over an IKE_SA that is not authenticated, and malformed
  *               or wrong authentications (IKE_AUTH, GSA_AUTH)
  *   member      a good registration, then malformed ones
@@ -39,9 +40,9 @@
 #define SILENT_MAX   4 /* in a row: the IKE_SA is gone */
 #define SCENARIO_MAX 24 /* messages over one IKE_SA */
 
-enum scenario { GARBAGE, INIT, HALF_OPEN, MEMBER, STRANGER, UNPROTECTED, SCENARIOS };
-static const char *const scenario_names[] = { "garbage",  "init",	  "half_open", "member",
-					      "stranger", "unprotected" };
+enum scenario { GARBAGE, INIT, OPENING, HALF_OPEN, MEMBER, STRANGER, UNPROTECTED, SCENARIOS };
+static const char *const scenario_names[] = { "garbage",  "init",   "opening",  "half_open",
+					      "member",	  "stranger", "unprotected" };
 
 enum phase { SETUP, FIRST, CASES, CLOSING };
 
@@ -226,6 +227,19 @@ static void send_half_open(struct slot *slot)
 	}
 }
 
+/* What authenticates may be granted, so there is one for each IKE_SA. */
+static void send_opening(struct slot *slot)
+{
+	static struct ike_chain chain;
+
+	ike_authentication(&slot->sa, &slot->config, &chain);
+	ike_registration_add(&slot->config, &chain);
+	mutate_chain(&chain);
+	slot->entitled |= names_group(&chain);
+	send_protected(slot, GSA_AUTH, &chain);
+	slot->left = 0;
+}
+
 static void send_unprotected(struct slot *slot)
 {
 	static struct ike_chain chain;
@@ -275,6 +289,9 @@ static void send_case(struct slot *slot)
 		break;
 	case INIT:
 		send_changed(slot->sa.request, slot->sa.request_length);
+		break;
+	case OPENING:
+		send_opening(slot);
 		break;
 	case HALF_OPEN:
 		send_half_open(slot);
@@ -358,7 +375,7 @@ static void set_up(struct slot *slot, const struct ike_message *message)
 	slot->tries = 1;
 	switch (slot->sa.state) {
 	case IKE_INIT_DONE:
-		if (slot->scenario == HALF_OPEN) {
+		if (slot->scenario == HALF_OPEN || slot->scenario == OPENING) {
 			slot->phase = CASES;
 			next_case(slot);
 			return;

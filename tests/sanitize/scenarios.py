@@ -9,6 +9,7 @@ themselves and the sanitizers have nothing to say, leaks included.
 """
 
 import argparse
+import collections
 import contextlib
 import glob
 import json
@@ -35,6 +36,7 @@ SOCKET = "/run/frr/gcksd.sock"
 ROLE_CHARON, ROLE_BGPD, ROLE_GCKSD = 1, 2, 3
 MAXIMUM = 65536
 SETTLE_S = 60
+REFUSED_S = 60  # GSA_REFUSED_INTERVAL_S
 # Of one IKE_SA that is gone nothing may stay: memory after more messages, in parts of before.
 GROWTH = 1.25
 GROWTH_KIB = 4096
@@ -105,7 +107,9 @@ class Scenarios:
                 os.path.dirname(os.path.realpath(__file__)), "leaks.supp")}
         self.server = KeyServer(
             {**programs(), "gcksd": os.path.join(options.build, "tests/sanitize/gcksd")}, folder,
-            environment=environment, log_level=0, preload={"charon": libraries()},
+            options=("sharing pairwise", "rekey on-join", "rekey on-leave", "activation-delay 0",
+                     "deactivation-delay 0"),
+            environment=environment, preload={"charon": libraries()},
             # the leak checker looks into the process
             gcksd_options=["--core-dumps"])
         # of initiators that went away without a word
@@ -135,6 +139,28 @@ class Scenarios:
         check(report["members"] == count, f"{report}")
         entries = self.server.show("registrations").get("registration", [])
         check(len(entries) == count, f"gcksd knows {len(entries)} of {count} registrations")
+
+    def openings(self):
+        with Load(50, in_flight=16, first=100000, gsa_auth=True) as load:
+            report = load.report()
+        check(report["members"] == 50, f"{report}")
+
+    def rekeys(self):
+        """Everybody is told of each new SA and answers, while others come and go."""
+        count, rounds = 60, 5
+        with Load(count, in_flight=16, first=200000, sender=True, stay=True) as load:
+            check(load.report()["members"] == count, "not everybody came in")
+            for number in range(rounds):
+                self.server.command(f"gsa rekey group {GROUP}")
+                with Load(10, in_flight=10, first=300000 + 10 * number) as others:
+                    others.report()
+                told = 0
+                def all_told():
+                    nonlocal told
+                    told += load.ask()["rekeyed"]
+                    return told >= count
+                wait_until(all_told, SETTLE_S, f"{count} members are told",
+                           diagnose=lambda: f"only {told} were")
 
     def refusals(self):
         """Members of another domain authenticate, and are refused."""
@@ -232,9 +258,23 @@ class Scenarios:
         print("# " + json.dumps({"mutated": reports, "memory_before_kib": before,
                                  "memory_after_kib": after}), flush=True)
         check(served, "no member was ever served")
+        self.refusals_are_limited(sum(report["seconds"] for report in reports))
         for daemon, start, end in zip(self.server.daemons(), before, after):
             check(end < start * GROWTH + GROWTH_KIB,
                   f"{daemon.name}: {end} KiB after {cases} messages, {start} KiB before")
+
+    def refusals_are_limited(self, seconds):
+        """Each different refusal once in a minute, in both logs."""
+        for log, pattern in (("gcksd.log", r"GSA: (refused .*)"),
+                             ("charon.log", r"gsa: (.* refused for group .*)")):
+            with open(self.server.path(log), encoding="utf-8", errors="replace") as file:
+                found = collections.Counter(
+                    re.sub(r"; \d+ more times since the last such line$", "", line)
+                    for line in re.findall(pattern, file.read()))
+            check(found, f"{log} has no refusal")
+            line, count = found.most_common(1)[0]
+            check(count <= 2 + (seconds + 2 * SETTLE_S) / REFUSED_S,
+                  f"{log} has the same refusal {count} times: {line}")
 
     def ends(self):
         for daemon in self.server.daemons():
@@ -272,7 +312,9 @@ def main():
         with scenarios.server as server:
             scenarios.run("gcksd and charon start and connect", server.start)
             scenarios.run(f"{options.members} members register", scenarios.registrations)
+            scenarios.run("members open with GSA_AUTH", scenarios.openings)
             scenarios.run("those who may not join are refused", scenarios.refusals)
+            scenarios.run("everybody is told of rekeys, and answers", scenarios.rekeys)
             scenarios.run("gcksd's socket takes what is no message", scenarios.garbage)
             scenarios.run("malformed and untimely messages: no crash, no key for others, memory "
                           "stays", scenarios.mutated)

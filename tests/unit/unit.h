@@ -19,6 +19,7 @@ Suite *keywrap_suite(void);
 Suite *message_suite(void);
 Suite *pairwise_suite(void);
 Suite *policy_suite(void);
+Suite *refused_suite(void);
 Suite *sag_suite(void);
 Suite *secret_suite(void);
 Suite *wire_suite(void);
