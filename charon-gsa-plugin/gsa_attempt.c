@@ -12,7 +12,7 @@
 #include <sys/random.h>
 
 /* No attempt comes sooner after another. */
-#define DELAY_MIN_MS   200u
+#define DELAY_MIN_MS 200u
 /* A look at what swanctl has loaded costs nothing. */
 #define DELAY_LOCAL_MS 200u
 /* After an IKE_SA that may stay half open at the key server. */
@@ -134,8 +134,8 @@ static void open_with(gsa_group_t *group, ike_sa_t *ike_sa)
 	group->waiting = FALSE;
 	group->registering = group->opening = TRUE;
 	group->asked_ms = gsa_now_ms();
-	ike_sa->queue_task(
-		ike_sa, gsa_open_create(ike_sa, group->name, group->sender, ++group->attempt));
+	ike_sa->queue_task(ike_sa,
+			   gsa_open_create(ike_sa, group->name, group->sender, ++group->attempt));
 }
 
 /* FALSE: the IKE_SA is of no use to the group now. */

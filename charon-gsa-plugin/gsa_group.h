@@ -25,8 +25,8 @@ typedef struct {
 	uint32_t attempt;
 	uint32_t failures; /* one after the other, of a membership that holds no SA */
 	bool waiting, registering;
-	bool gsa_auth; /* to open IKE_SAs with GSA_AUTH */
-	bool opening;  /* the IKE_SA, and so registering */
+	bool gsa_auth;	 /* to open IKE_SAs with GSA_AUTH */
+	bool opening;	 /* the IKE_SA, and so registering */
 	uint32_t ike_sa; /* unique id, 0: none */
 	bool initiated;	 /* we brought the IKE_SA up */
 	bool asked;	 /* and have sent IKE_AUTH over it */

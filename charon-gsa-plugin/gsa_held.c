@@ -118,8 +118,7 @@ bool gsa_held_remove(struct gsa_held *held, uint32_t spi)
 			continue;
 		gsa_secret_clear(&held->sa[i].key);
 		held->count--;
-		memmove(&held->sa[i], &held->sa[i + 1],
-			(held->count - i) * sizeof(held->sa[0]));
+		memmove(&held->sa[i], &held->sa[i + 1], (held->count - i) * sizeof(held->sa[0]));
 		held->sa[held->count] = (struct gsa_held_sa){};
 		return true;
 	}
@@ -277,9 +276,8 @@ bool gsa_held_covers(const struct gsa_held *held, uint32_t spi)
 	uint32_t bits = held->sender_id_bits < 32 ? held->sender_id_bits : 0;
 
 	for (size_t i = 0; i < held->count; i++) {
-		uint32_t mask = held->sa[i].sequence_numbers == GSA_SN_PAIRWISE_32
-					? (1u << bits) - 1
-					: 0;
+		uint32_t mask =
+			held->sa[i].sequence_numbers == GSA_SN_PAIRWISE_32 ? (1u << bits) - 1 : 0;
 
 		if ((spi & ~mask) == held->sa[i].spi)
 			return true;
@@ -303,7 +301,7 @@ const char *gsa_held_check_senders(const Gsa__GroupSa *group_sa, uint32_t sender
 		return NULL;
 	if (!sender_id_bits || sender_id_bits > GSA_SENDER_ID_BITS_MAX)
 		return sender_id_bits ? "Sender-IDs of more bits than are supported"
-				      : "a pairwise SA, and how many bits Sender-IDs have is not said";
+				      : "a pairwise SA, the bits of Sender-IDs are not said";
 	if (!sender_id_count)
 		return "a pairwise SA without a Sender-ID for us";
 	for (size_t i = 0; i < sender_id_count; i++)

@@ -26,8 +26,8 @@ struct gsa_held_sa {
 struct gsa_held {
 	struct gsa_held_sa sa[GSA_DATA_SA_MAX];
 	size_t count;
-	uint32_t group;		 /* identifier, 0: not known */
-	uint32_t sender_id_bits; /* 0: none */
+	uint32_t group;			       /* identifier, 0: not known */
+	uint32_t sender_id_bits;	       /* 0: none */
 	uint32_t sender_id[GSA_SENDER_ID_MAX]; /* oldest first */
 	size_t sender_id_count;
 };

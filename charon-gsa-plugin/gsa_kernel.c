@@ -61,8 +61,7 @@ METHOD(gsa_kernel_t, handle, bool, private_gsa_kernel_t *this, const Gsa__Messag
 		send_installed(message->install_sa->id, &result);
 		return TRUE;
 	case GSA__MESSAGE__BODY_REMOVE_SA:
-		answer(message->remove_sa->id,
-		       gsa_states_remove(this->states, message->remove_sa));
+		answer(message->remove_sa->id, gsa_states_remove(this->states, message->remove_sa));
 		return TRUE;
 	case GSA__MESSAGE__BODY_INSTALL_POLICY:
 		answer(message->install_policy->id,

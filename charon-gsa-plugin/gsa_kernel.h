@@ -38,7 +38,7 @@ gsa_states_t *gsa_states_create(void);
 void gsa_states_destroy(gsa_states_t *this);
 /** How an InstallSa ended. */
 typedef struct {
-	bool ok, gone, conflict; /* as in Installed */
+	bool ok, gone, conflict;   /* as in Installed */
 	char text[GSA_OWNER_TEXT]; /* why not; logged */
 } gsa_installed_t;
 void gsa_states_install(gsa_states_t *this, const Gsa__InstallSa *request, gsa_installed_t *result);

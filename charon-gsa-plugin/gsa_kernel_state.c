@@ -303,8 +303,8 @@ void gsa_states_install(gsa_states_t *this, const Gsa__InstallSa *request, gsa_i
 }
 
 /* Is what the kernel holds the one that shall go?  NULL: it is. */
-static const char *why_stays(gsa_states_t *this, const Gsa__RemoveSa *request,
-			     const state_t *state, uint32_t reqid)
+static const char *why_stays(gsa_states_t *this, const Gsa__RemoveSa *request, const state_t *state,
+			     uint32_t reqid)
 {
 	const state_t *old = this->table->get(this->table, state);
 

@@ -183,9 +183,9 @@ void gsa_member_let_go(private_gsa_member_t *this, const gsa_group_t *group, boo
 		.depart = depart,
 		.close = group->initiated && !gsa_member_find_on(this, group->ike_sa, group),
 	);
-	lib->processor->queue_job(
-		lib->processor, (job_t *)callback_job_create((void *)leave_execute, leaving,
-							     (void *)leave_destroy, NULL));
+	lib->processor->queue_job(lib->processor,
+				  (job_t *)callback_job_create((void *)leave_execute, leaving,
+							       (void *)leave_destroy, NULL));
 }
 
 /* The group is out of the list already; frees it. */
@@ -248,8 +248,7 @@ static void renew(gsa_group_t *group, const Gsa__Join *body)
 	if (group->registering || group->waiting ||
 	    group->state != GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED)
 		return; /* it is on the way */
-	DBG1(DBG_IKE, "gsa: group %s: registering again, what is held cannot be used",
-	     group->name);
+	DBG1(DBG_IKE, "gsa: group %s: registering again, what is held cannot be used", group->name);
 	gsa_attempt_after(group, 0);
 }
 
@@ -262,8 +261,7 @@ static void join(private_gsa_member_t *this, const Gsa__Join *body)
 		return;
 	}
 	group = gsa_member_find(this, body->group);
-	if (group && names(body, gsa_group_connection(group)) &&
-	    group->sender == !!body->sender) {
+	if (group && names(body, gsa_group_connection(group)) && group->sender == !!body->sender) {
 		group->marked = FALSE;
 		group->retry_s = body->retry_s;
 		group->gsa_auth = body->gsa_auth;
@@ -387,7 +385,8 @@ METHOD(gsa_member_t, sweep, void, private_gsa_member_t *this)
 	this->mutex->unlock(this->mutex);
 }
 
-METHOD(gsa_member_t, holders, bool, private_gsa_member_t *this, uint32_t spi, char *text, size_t size)
+METHOD(gsa_member_t, holders, bool, private_gsa_member_t *this, uint32_t spi, char *text,
+       size_t size)
 {
 	enumerator_t *enumerator;
 	gsa_group_t *group;
@@ -398,8 +397,8 @@ METHOD(gsa_member_t, holders, bool, private_gsa_member_t *this, uint32_t spi, ch
 	enumerator = this->groups->create_enumerator(this->groups);
 	while (enumerator->enumerate(enumerator, &group))
 		if (gsa_held_covers(&group->held, spi) && used >= 0 && (size_t)used < size)
-			used += snprintf(text + used, size - used, "%sgroup %s",
-					 used ? ", " : "", group->name);
+			used += snprintf(text + used, size - used, "%sgroup %s", used ? ", " : "",
+					 group->name);
 	enumerator->destroy(enumerator);
 	this->mutex->unlock(this->mutex);
 	return *text != '\0';

@@ -50,8 +50,8 @@ static void up(private_gsa_member_t *this, ike_sa_t *ike_sa)
 			gsa_group_t *other = gsa_member_find_on(this, id, group);
 
 			use_connection(group, connection);
-			group->initiated = other ? other->initiated
-						 : group->ike_sa && group->initiated;
+			group->initiated =
+				other ? other->initiated : group->ike_sa && group->initiated;
 			group->ike_sa = id;
 			gsa_attempt_register(group, ike_sa);
 		}

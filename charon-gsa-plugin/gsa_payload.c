@@ -144,8 +144,8 @@ void gsa_sag_add(message_t *message)
 	size_t length = gsa_sag_encode_supported(body, sizeof(body));
 
 	if (length)
-		message->add_payload(message, gsa_payload_create(GSA_PAYLOAD_SAG,
-								 chunk_create(body, length)));
+		message->add_payload(
+			message, gsa_payload_create(GSA_PAYLOAD_SAG, chunk_create(body, length)));
 }
 
 /* libcharon keeps what it parsed, not the octets: all of it is in the payload's objects. */

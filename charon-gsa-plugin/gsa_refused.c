@@ -35,8 +35,7 @@ static void send_refused(ike_sa_t *ike_sa, const char *reason)
 	gsa.local->send(gsa.local, &message);
 }
 
-METHOD(listener_t, alert, bool, gsa_refused_t *this, ike_sa_t *ike_sa, alert_t alert,
-       va_list args)
+METHOD(listener_t, alert, bool, gsa_refused_t *this, ike_sa_t *ike_sa, alert_t alert, va_list args)
 {
 	const char *certificate = gsa_credential_reason(alert);
 	const char *reason = "wrong key or signature, or no connection permits its authentication";

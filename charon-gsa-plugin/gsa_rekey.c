@@ -11,8 +11,8 @@
  *                        +-- IKE_SA was rekeyed, and the task went with the old one
  *
  * RekeyDone is told once for every Rekey, as long as the gcksd that asked is there.  Those of one
- * IKE_SA go one after the other, in gcksd's order.  IDg says which
- * group it is when the IKE_SA carries more than one.  libcharon retransmits, and ends the IKE_SA when
+ * IKE_SA go one after the other, in gcksd's order.  IDg says which group it is when the IKE_SA
+ * carries more than one.  libcharon retransmits, and ends the IKE_SA when
  * there is no answer.  A task is queued on the new IKE_SA by libcharon itself when the old one is
  * rekeyed before its turn; one that is under way stays with the old one, and may be lost with it.
  * gcksd may not know of the new one yet when it asks.
@@ -38,9 +38,9 @@
 #define DELETES_MAX 64
 
 typedef struct {
-	uint32_t serial;  /* ours: gcksd counts anew when it is restarted */
-	uint32_t request; /* gcksd's */
-	uint32_t ike_sa;  /* that it goes over now */
+	uint32_t serial;	  /* ours: gcksd counts anew when it is restarted */
+	uint32_t request;	  /* gcksd's */
+	uint32_t ike_sa;	  /* that it goes over now */
 	struct gsa_secret packed; /* Rekey */
 } pending_t;
 
@@ -59,7 +59,7 @@ struct private_gsa_rekeys_t {
 	uint32_t last_serial;
 	struct {
 		uint32_t from, to; /* unique ids */
-	} moved[MOVED_KEPT]; /* a ring */
+	} moved[MOVED_KEPT];	   /* a ring */
 	size_t moves;
 };
 
@@ -200,7 +200,8 @@ static const char *fill(gsa_rekey_task_t *this, message_t *message, const Gsa__R
 
 	if (!gsa.server->name(gsa.server, id, rekey->group, &name))
 		return "the member is not registered with the group over this IKE_SA";
-	if (rekey->group_sa && !gsa_group_sa_encode(this->ike_sa, rekey->group_sa, &group_sa, &reason))
+	if (rekey->group_sa &&
+	    !gsa_group_sa_encode(this->ike_sa, rekey->group_sa, &group_sa, &reason))
 		goto out;
 	reason = NULL;
 	if (name.len && !gsa_group_id_add(message, name)) {
@@ -344,9 +345,8 @@ static void queue(uint32_t serial)
 	INIT(job,
 		.serial = serial,
 	);
-	lib->processor->queue_job(
-		lib->processor,
-		(job_t *)callback_job_create((void *)rekey_execute, job, free, NULL));
+	lib->processor->queue_job(lib->processor, (job_t *)callback_job_create(
+							  (void *)rekey_execute, job, free, NULL));
 }
 
 /* Requests of gcksd */

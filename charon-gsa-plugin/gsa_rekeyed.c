@@ -51,9 +51,9 @@ static uint16_t take(gsa_group_t *group, ike_sa_t *ike_sa, message_t *message, c
 		return notify;
 	/* our Sender-IDs come with the registration */
 	if (!group->registering) {
-		*reason = gsa_held_check_senders(group_sa, group->held.sender_id_bits,
-						 group->held.sender_id,
-						 group->held.sender_id_count);
+		*reason =
+			gsa_held_check_senders(group_sa, group->held.sender_id_bits,
+					       group->held.sender_id, group->held.sender_id_count);
 		notify = *reason ? GSA_NOTIFY_REGISTRATION_FAILED : 0;
 	}
 	if (!notify && !gsa_held_append(&group->held, group_sa, gsa_now_ms())) {
@@ -125,7 +125,8 @@ uint16_t gsa_member_rekey(private_gsa_member_t *this, ike_sa_t *ike_sa, message_
 		name = chunk_create((u_char *)idg.data, idg.length);
 	}
 	this->mutex->lock(this->mutex);
-	group = find_group(this, ike_sa->get_unique_id(ike_sa), name, gsa_group_identifier(message));
+	group = find_group(this, ike_sa->get_unique_id(ike_sa), name,
+			   gsa_group_identifier(message));
 	if (group)
 		notify = apply(group, ike_sa, message, reason);
 	else

@@ -244,8 +244,7 @@ static void set_given(registration_t *registration, const gsa_given_t *given)
 	for (size_t i = 0; i < given->sender_id_count; i++) {
 		if (registration->sender_id_count == SENDER_IDS_KEPT)
 			memmove(registration->sender_id, registration->sender_id + 1,
-				--registration->sender_id_count *
-					sizeof(*registration->sender_id));
+				--registration->sender_id_count * sizeof(*registration->sender_id));
 		registration->sender_id[registration->sender_id_count++] = given->sender_id[i];
 	}
 }

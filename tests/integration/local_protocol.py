@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The local protocol from outside: a gcksd of the test's own, that charon's plugin connects to.
 
-Messages are dictionaries, as proto/gsa.proto says: fields by name, enumerations by number, octets as
-bytes. The file is read for field numbers and types; the rest is written from protobuf's description.
+Messages are dictionaries, as proto/gsa.proto says: fields by name, enumerations by number, octets
+as bytes. The file is read for field numbers and types; the rest is written from protobuf's
+description.
 """
 
 import contextlib
@@ -105,9 +106,13 @@ def scalars(of, data):
     return found
 
 
+def default(of):
+    return {"string": "", "bytes": b"", "bool": False}.get(of, None if of in MESSAGES else 0)
+
+
 def decode(name, data):
     """All fields, those that were not sent with their default."""
-    found = {field: [] if repeated else {"string": "", "bytes": b""}.get(of, None if of in MESSAGES else 0)
+    found = {field: [] if repeated else default(of)
              for field, (_, of, repeated) in MESSAGES[name].items()}
     by_number = {number: (field, of, repeated)
                  for field, (number, of, repeated) in MESSAGES[name].items()}

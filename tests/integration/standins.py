@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Stand-ins for what charon's plugin talks to: gcksd of the S/R, gcksd of a site, a member of another
-make. They are served in turn by the one program that a test is; each waits with the others.
+"""Stand-ins for what charon's plugin talks to: gcksd of the S/R, gcksd of a site, a member of
+another make. They are served in turn by the one program that a test is; each waits with the others.
 """
 
 import contextlib
@@ -118,7 +118,8 @@ class Member(Gcksd):
     def settle(self):
         """All that was sent before is handled: requests are, in their order."""
         number = self.request()
-        self.send("remove_sa", id=number, spi=256, source=bytes(4), destination=bytes([192, 0, 2, 1]))
+        self.send("remove_sa", id=number, spi=256, source=bytes(4),
+                  destination=bytes([192, 0, 2, 1]))
         self.await_message("installed", lambda installed: installed["id"] == number)
 
     def await_membership(self, state, condition=lambda membership: True, after=0, group=RED):

@@ -15,7 +15,7 @@ from standins import BLUE, GCM, PAIRWISE, PROBE, RED, STEP_S, register, register
 
 
 def content(ike_sa, request):
-    """(SPIs with keys, group-wide attributes, Deletes, notifies, IDg) of a rekey, decoded strictly."""
+    """(policies, {SPI: key}, group-wide attributes, Deletes) of a rekey, decoded strictly."""
     data_sas, group_wide, keys = [], None, {}
     check(request.kinds().count(GSA) == request.kinds().count(KD) <= 1,
           f"payloads {request.kinds()}")

@@ -16,7 +16,7 @@ import gikev2
 from harness import case, check, main, wait_until
 from ikev2 import DELETE, GSA, ID_KEY_ID, IDG, KD, NOTIFY, identification, notify
 from responder import Responder, granted, key_download, policy, substructure, tlv, transform, tv
-from standins import EXCLUDED, GSA_INBAND_REKEY, RED, REGISTERED, STEP_S, Member, spis_of
+from standins import EXCLUDED, GSA_INBAND_REKEY, REGISTERED, STEP_S, Member, spis_of
 
 SITE, KEY_SERVER, IDENTITY = "site3", "sr.red.example", "site3.red.example"
 FIRST, OTHER = 0x60010000, 0x60020000

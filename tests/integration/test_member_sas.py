@@ -3,14 +3,13 @@
 # topology: two-groups
 #
 # The charons of the S/R and of site3 between gcksds that are both the test's own (standins.py).
-"""What a member's charon holds of a group: registrations, rekeys, Deletes, and what gcksd is told."""
+"""What a member's charon holds of a group after registrations, rekeys, Deletes, and tells gcksd."""
 
 import time
 
-from harness import case, check, main, wait_until
+from harness import case, check, main
 from local_protocol import VALUES
-from standins import (EXCLUDED, LOST, PAIRWISE, RED, REFUSED, REGISTERED, STEP_S, Member,
-                      key_server, spis_of)
+from standins import EXCLUDED, LOST, PAIRWISE, RED, REGISTERED, Member, key_server, spis_of
 
 SITE, IDENTITY = "site3", "site3.red.example"
 
@@ -125,8 +124,8 @@ def renewed(lab):
     asked = len(server.bodies("registration_request"))
     after = len(member.received)
     member.join(renew=4)
-    found = member.await_membership(REGISTERED, lambda body: len(body["group_sa"]["sender_id"]) == 2,
-                                    after)["group_sa"]
+    found = member.await_membership(
+        REGISTERED, lambda body: len(body["group_sa"]["sender_id"]) == 2, after)["group_sa"]
     check(server.ike_sa_of(IDENTITY) == ike_sa, "over another IKE_SA")
     check(len(server.bodies("registration_request")) == asked + 1, "not one registration")
     # the SA is the same, and no younger; the new Sender-ID is the last
@@ -152,8 +151,8 @@ def not_acceptable(lab):
     seen, ike_sa = len(server.received), server.ike_sa_of(IDENTITY)
     new = sas.new()
     member.join(renew=1, not_acceptable=True)
-    ended = server.await_message("registration_ended", lambda ended: ended["ike_sa"] == ike_sa, seen,
-                                 member.drain)
+    ended = server.await_message(
+        "registration_ended", lambda ended: ended["ike_sa"] == ike_sa, seen, member.drain)
     check(ended["reason"] == VALUES["END_NOT_ACCEPTABLE"] and ended["group"] == 200, f"{ended}")
     member.await_spis([new["spi"]], after)
     names = [name for name, _ in server.received[seen:]

@@ -310,7 +310,7 @@ START_TEST(senders)
 		{ 0x12340000, GSA_SN_PAIRWISE_32, 16, 1, 0, NULL },
 		{ 0x12340000, GSA_SN_PAIRWISE_32, 16, 1, 0xffff, NULL },
 		{ 0x12345600, GSA_SN_PAIRWISE_32, 8, 1, 255, NULL },
-		{ 0x12340000, GSA_SN_PAIRWISE_32, 0, 1, 0, "is not said" },
+		{ 0x12340000, GSA_SN_PAIRWISE_32, 0, 1, 0, "are not said" },
 		{ 0x12000000, GSA_SN_PAIRWISE_32, 17, 1, 0, "more bits than are supported" },
 		{ 0x12000000, GSA_SN_PAIRWISE_32, 32, 1, 0, "more bits than are supported" },
 		{ 0x12340000, GSA_SN_PAIRWISE_32, 16, 0, 0, "without a Sender-ID" },
