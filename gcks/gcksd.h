@@ -7,14 +7,14 @@
  *                     state, clear-member, notifications
  *   cli*.c, show*.c   commands (vtysh); names.c: what values are called
  *   local*.c          the socket: connections of charon and bgpd, Hello, refusals
- *   server.c          key server: ends of registrations; server_message.c: charon's messages,
- *                     decisions and grants
+ *   server*.c         key server (server.h): charon's messages, decisions carried out, rekeys, ends
  *   client.c          member: joins, GSAs
  *   client_install.c  member: plans and their acknowledgement
  *   client_route.c    member: routes and exports of bgpd
  *   announce.c        groups and members, as bgpd is told
  *   connected.c       connected prefixes, from zebra
- * around the pure tables policy, registration, sa_table, member, planner and the store.
+ * around the pure tables policy, registration, sa_table, member, planner, the decisions of decide and
+ * rekey, and the store.
  *
  * Everything runs in the main thread.
  */

@@ -81,9 +81,10 @@ static bool knows_more(const Gsa__Registration *repeated)
 	for (size_t i = 0; i < repeated->n_spi; i++)
 		if (!gcks_sa_knows_spi(&group->numbers, repeated->spi[i]))
 			return true;
-	for (size_t i = 0; i < repeated->n_sender_id; i++)
-		if (repeated->sender_id[i] >= group->numbers.sender_id_reserved)
-			return true;
+	/* the last one is the highest since the counter began; those before may be of an earlier time */
+	if (repeated->n_sender_id)
+		return repeated->sender_id[repeated->n_sender_id - 1] >=
+		       group->numbers.sender_id_reserved;
 	return false;
 }
 
