@@ -2,8 +2,8 @@
 /*
  * A small IKEv2 initiator (RFC 7296) for tests that need thousands of members: IKE_SA_INIT,
  * childless IKE_AUTH (RFC 6023) with a pre-shared key, GSA_REGISTRATION, and answers to what the
- * key server asks.  One proposal: AES-GCM-256, HMAC-SHA-256, P-256.  Shares no code with what it
- * tests.  Never blocks: whoever uses it sends `request` and gives it what comes.
+ * key server asks.  AES-GCM-256, HMAC-SHA-256, P-256, key wrap by AES-256 (RFC 5649).
+ * Shares no code with what it tests.  Never blocks: whoever uses it sends `request` and gives it what comes.
  *
  *   crypto.c      PRF, ECDH, AEAD, key unwrap
  *   message.c     payload chains, protection

@@ -21,9 +21,14 @@ static void put_identification(struct ike_chain *chain, uint8_t payload, uint8_t
 
 void ike_start(struct ike_sa *sa, const uint8_t spi[8])
 {
-	/* one proposal: ENCR 20 with 256 bits, PRF 5, group 19 */
-	static const uint8_t proposal[] = {
-		0, 0, 0, 36, 1, 1, 0, 3,
+	/* ENCR 20 with 256 bits, PRF 5, group 19; with KWA 3 (KW_5649_256), and without */
+	static const uint8_t proposals[] = {
+		2, 0, 0, 44, 1, 1, 0, 4,
+		3, 0, 0, 12, 1, 0, 0, 20, 0x80, 14, 1, 0,
+		3, 0, 0, 8, 2, 0, 0, 5,
+		3, 0, 0, 8, 4, 0, 0, 19,
+		0, 0, 0, 8, 13, 0, 0, 3,
+		0, 0, 0, 36, 2, 1, 0, 3,
 		3, 0, 0, 12, 1, 0, 0, 20, 0x80, 14, 1, 0,
 		3, 0, 0, 8, 2, 0, 0, 5,
 		0, 0, 0, 8, 4, 0, 0, 19,
@@ -36,7 +41,7 @@ void ike_start(struct ike_sa *sa, const uint8_t spi[8])
 	memset(sa->spi_r, 0, sizeof(sa->spi_r));
 	ike_random(sa->nonce_i, sizeof(sa->nonce_i));
 	sa->dh = ike_dh_new(exchange + 4);
-	ike_chain_add(&chain, PAYLOAD_SA, proposal, sizeof(proposal));
+	ike_chain_add(&chain, PAYLOAD_SA, proposals, sizeof(proposals));
 	ike_chain_add(&chain, PAYLOAD_KE, exchange, sizeof(exchange));
 	ike_chain_add(&chain, PAYLOAD_NONCE, sa->nonce_i, sizeof(sa->nonce_i));
 	sa->id = 0;

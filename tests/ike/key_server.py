@@ -115,6 +115,7 @@ class KeyServer:
         self.preload, self.gcksd_options = preload or {}, list(gcksd_options)
         self.options, self.log_level, self.permit = options, log_level, permit
         self.dpd_delay_s = 0
+        self.proposals = "aes256gcm16-prfsha256-ecp256-kw5649_256"
         self.charon = self.gcksd = None
 
     def __enter__(self):
@@ -203,7 +204,7 @@ swanctl {{
   {GROUP} {{
     version = 2
     local_addrs = {ADDRESS}
-    proposals = aes256gcm16-prfsha256-ecp256
+    proposals = {self.proposals}
     childless = force
     mobike = no
     unique = never
