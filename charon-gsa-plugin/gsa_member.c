@@ -119,6 +119,9 @@ METHOD(gsa_member_t, conclude, void, private_gsa_member_t *this, ike_sa_t *ike_s
 
 /* Leaving */
 
+/* An IKE_SA that carries departures is not closed before they have gone. */
+#define CLOSE_MS 200
+
 typedef struct {
 	char *name;
 	uint32_t ike_sa;
@@ -144,6 +147,23 @@ static bool rejoined(private_gsa_member_t *this, const leave_t *leaving)
 	return again;
 }
 
+/* Departures of other groups that are on their way over the IKE_SA. */
+static bool is_busy(ike_sa_t *ike_sa)
+{
+	static const task_queue_t queues[] = { TASK_QUEUE_ACTIVE, TASK_QUEUE_QUEUED };
+	enumerator_t *enumerator;
+	bool busy = FALSE;
+	task_t *task;
+
+	for (size_t i = 0; i < countof(queues); i++) {
+		enumerator = ike_sa->create_task_enumerator(ike_sa, queues[i]);
+		while (!busy && enumerator->enumerate(enumerator, &task))
+			busy = task->get_type(task) == TASK_CUSTOM;
+		enumerator->destroy(enumerator);
+	}
+	return busy;
+}
+
 static job_requeue_t leave_execute(leave_t *this)
 {
 	ike_sa_manager_t *manager = charon->ike_sa_manager;
@@ -161,6 +181,9 @@ static job_requeue_t leave_execute(leave_t *this)
 						     GSA_NOTIFY_REGISTRATION_FAILED, this->close));
 		lib->processor->queue_job(
 			lib->processor, (job_t *)initiate_tasks_job_create(ike_sa->get_id(ike_sa)));
+	} else if (this->close && is_busy(ike_sa)) {
+		manager->checkin(manager, ike_sa);
+		return JOB_RESCHEDULE_MS(CLOSE_MS);
 	} else if (this->close && !gsa.member->uses(gsa.member, this->ike_sa) &&
 		   !ike_sa->get_child_count(ike_sa) &&
 		   ike_sa->delete(ike_sa, FALSE) == DESTROY_ME) {
@@ -174,6 +197,7 @@ static job_requeue_t leave_execute(leave_t *this)
 void gsa_member_let_go(private_gsa_member_t *this, const gsa_group_t *group, bool depart)
 {
 	leave_t *leaving;
+	job_t *job;
 
 	if (!group->ike_sa)
 		return;
@@ -183,9 +207,13 @@ void gsa_member_let_go(private_gsa_member_t *this, const gsa_group_t *group, boo
 		.depart = depart,
 		.close = group->initiated && !gsa_member_find_on(this, group->ike_sa, group),
 	);
-	lib->processor->queue_job(lib->processor,
-				  (job_t *)callback_job_create((void *)leave_execute, leaving,
-							       (void *)leave_destroy, NULL));
+	job = (job_t *)callback_job_create((void *)leave_execute, leaving, (void *)leave_destroy,
+					   NULL);
+	/* other groups may leave now, too, and have something to say before the IKE_SA goes */
+	if (leaving->close && !depart)
+		lib->scheduler->schedule_job_ms(lib->scheduler, job, CLOSE_MS);
+	else
+		lib->processor->queue_job(lib->processor, job);
 }
 
 /* The group is out of the list already; frees it. */
