@@ -29,9 +29,7 @@ gsa_answer_t *gsa_answer_create(ike_sa_t *ike_sa)
 {
 	gsa_answer_t *this;
 
-	INIT(this,
-		.ike_sa = ike_sa,
-	);
+	INIT(this, .ike_sa = ike_sa, );
 	return this;
 }
 

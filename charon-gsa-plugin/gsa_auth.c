@@ -118,8 +118,7 @@ static void parsed(gsa_auth_t *this, ike_sa_t *ike_sa, message_t *message)
 static void goes(gsa_auth_t *this, ike_sa_t *ike_sa, message_t *message)
 {
 	if (message->get_exchange_type(message) == IKE_AUTH &&
-	    (message->get_request(message) ? is_opening(ike_sa)
-					   : gsa_auth_is_renamed(this)))
+	    (message->get_request(message) ? is_opening(ike_sa) : gsa_auth_is_renamed(this)))
 		message->set_exchange_type(message, GSA_AUTH);
 }
 

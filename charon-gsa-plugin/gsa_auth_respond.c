@@ -38,7 +38,7 @@ static job_requeue_t close_unused(void *id)
 	if (!gsa.server->count(gsa.server, (uintptr_t)id) && !ike_sa->get_child_count(ike_sa)) {
 		DBG1(DBG_IKE, "gsa: IKE_SA %s[%u] is closed: its peer is in no group",
 		     ike_sa->get_name(ike_sa), ike_sa->get_unique_id(ike_sa));
-		if (ike_sa->delete(ike_sa, FALSE) == DESTROY_ME) {
+		if (ike_sa->delete (ike_sa, FALSE) == DESTROY_ME) {
 			manager->checkin_and_destroy(manager, ike_sa);
 			return JOB_REQUEUE_NONE;
 		}
@@ -51,9 +51,8 @@ static void close_later(ike_sa_t *ike_sa)
 {
 	lib->scheduler->schedule_job(
 		lib->scheduler,
-		(job_t *)callback_job_create(close_unused,
-					     (void *)(uintptr_t)ike_sa->get_unique_id(ike_sa), NULL,
-					     NULL),
+		(job_t *)callback_job_create(
+			close_unused, (void *)(uintptr_t)ike_sa->get_unique_id(ike_sa), NULL, NULL),
 		REFUSED_IDLE_S);
 }
 

@@ -25,15 +25,16 @@
 
 #define REVALIDATE_DEFAULT_S 60
 /* How often charon's CRLs and CAs are looked at; swanctl does not tell when it has loaded some. */
-#define LOOK_S		     2
+#define LOOK_S 2
 /* A member that does not acknowledge its Deletes by then keeps no IKE_SA. */
-#define CLOSE_S		     5
+#define CLOSE_S 5
 
 struct gsa_credential_t {
 	listener_t listener;
 	u_int period_s;
-	u_int looks; /* since all were checked */
+	u_int looks;			  /* since all were checked */
 	uint8_t loaded[HASH_SIZE_SHA256]; /* digest of CRLs and CAs */
+	bool again;			  /* some could not be checked when these changed */
 	/* why a certificate is not accepted, in the thread that checks one */
 	thread_value_t *reason;
 };
@@ -78,8 +79,8 @@ static void expel(ike_sa_t *ike_sa, const char *reason)
 	lib->processor->queue_job(lib->processor,
 				  (job_t *)initiate_tasks_job_create(ike_sa->get_id(ike_sa)));
 	lib->scheduler->schedule_job(
-		lib->scheduler,
-		(job_t *)delete_ike_sa_job_create(ike_sa->get_id(ike_sa), TRUE), CLOSE_S);
+		lib->scheduler, (job_t *)delete_ike_sa_job_create(ike_sa->get_id(ike_sa), TRUE),
+		CLOSE_S);
 }
 
 /*
@@ -183,32 +184,37 @@ static bool in_doubt(ike_sa_t *ike_sa)
 	return doubt;
 }
 
-static void check(gsa_credential_t *this, uint32_t id, bool changed)
+/* FALSE: not now, it is being rekeyed, and its successor has another id. */
+static bool check(gsa_credential_t *this, uint32_t id, bool changed)
 {
 	ike_sa_manager_t *manager = charon->ike_sa_manager;
 	ike_sa_t *ike_sa = manager->checkout_by_id(manager, id);
+	ike_sa_state_t state;
 	const char *reason;
 
 	if (!ike_sa)
-		return;
+		return FALSE;
 	this->reason->set(this->reason, NULL);
-	/* one that is being rekeyed has a successor that is checked next time */
-	if (ike_sa->get_state(ike_sa) == IKE_ESTABLISHED &&
-	    (changed || in_doubt(ike_sa)) && !all_hold(ike_sa)) {
+	state = ike_sa->get_state(ike_sa);
+	if (state == IKE_ESTABLISHED && (changed || in_doubt(ike_sa)) && !all_hold(ike_sa)) {
 		reason = this->reason->get(this->reason);
 		expel(ike_sa, reason ? reason : "its certificate is not accepted any more");
 	}
 	manager->checkin(manager, ike_sa);
+	return state == IKE_ESTABLISHED;
 }
 
-static void check_all(gsa_credential_t *this, bool changed)
+/* FALSE: not all of them. */
+static bool check_all(gsa_credential_t *this, bool changed)
 {
 	uint32_t *ids;
 	size_t count = gsa.server->with_certificate(gsa.server, &ids);
+	bool all = TRUE;
 
 	for (size_t i = 0; i < count; i++)
-		check(this, ids[i], changed);
+		all &= check(this, ids[i], changed);
 	free(ids);
+	return all;
 }
 
 typedef struct {
@@ -217,8 +223,8 @@ typedef struct {
 
 static void add_digests(array_t *digests, hasher_t *hasher, certificate_type_t type, bool trusted)
 {
-	enumerator_t *enumerator = lib->credmgr->create_cert_enumerator(lib->credmgr, type, KEY_ANY,
-									NULL, trusted);
+	enumerator_t *enumerator =
+		lib->credmgr->create_cert_enumerator(lib->credmgr, type, KEY_ANY, NULL, trusted);
 	certificate_t *certificate;
 	chunk_t encoding;
 	digest_t digest;
@@ -280,9 +286,10 @@ static job_requeue_t look(gsa_credential_t *this)
 	/* libcharon goes on using a CRL that it has verified, though a newer one has replaced it */
 	if (changed)
 		lib->credmgr->flush_cache(lib->credmgr, CERT_X509_CRL);
+	changed |= this->again;
 	if (changed || ++this->looks * LOOK_S >= this->period_s) {
 		this->looks = 0;
-		check_all(this, changed);
+		this->again = !check_all(this, changed) && changed;
 	}
 	return JOB_RESCHEDULE(LOOK_S);
 }

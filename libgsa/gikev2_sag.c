@@ -129,8 +129,7 @@ static bool proposal_has(const struct gsa_sag_proposal *proposal, uint8_t type, 
 	struct gsa_reader transforms = proposal->transforms;
 	struct gsa_sag_transform transform;
 
-	while (!gsa_reader_at_end(&transforms) &&
-	       !gsa_sag_next_transform(&transforms, &transform))
+	while (!gsa_reader_at_end(&transforms) && !gsa_sag_next_transform(&transforms, &transform))
 		if (transform.type == type && transform.id == id &&
 		    transform.key_bits == key_bits && !transform.restricted)
 			return true;

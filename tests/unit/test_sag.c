@@ -33,7 +33,8 @@ static const struct refusal malformed[] = {
 	{ ESP("00", "01", "02 00 (4 05 00 0002)"),
 	  "SAg: Last Substruc of a transform is neither 0 nor 3" },
 	{ ESP("00", "01", "00 00 0007 05 00 0002"), "SAg: a transform is shorter than its header" },
-	{ ESP("00", "01", "00 00 0009 05 00 0002"), "SAg: a transform is longer than the proposal" },
+	{ ESP("00", "01", "00 00 0009 05 00 0002"),
+	  "SAg: a transform is longer than the proposal" },
 	{ ESP("00", "01", "03 00 (4 05 00 0002)"),
 	  "SAg: Last Substruc of a transform does not tell the last one" },
 	{ ESP("00", "02", SHARED_E SHARED_E),
@@ -71,10 +72,14 @@ static const struct gsa_data_sa ah = {
 	.sequence_numbers = GSA_SN_UNSPECIFIED_32,
 };
 
-#define PROTOCOL  "SAg: no proposal for the group's protocol"
-#define CIPHER	  "SAg: the group's cipher is not among those that are supported"
-#define INTEGRITY "SAg: the group's integrity algorithm is not among those that are supported with its cipher"
-#define NUMBERS	  "SAg: the group's kind of sequence numbers is not among those that are supported with its cipher"
+#define PROTOCOL "SAg: no proposal for the group's protocol"
+#define CIPHER	 "SAg: the group's cipher is not among those that are supported"
+#define INTEGRITY                                                                                  \
+	"SAg: the group's integrity algorithm is not among those that are supported with its "     \
+	"cipher"
+#define NUMBERS                                                                                    \
+	"SAg: the group's kind of sequence numbers is not among those that are supported with "    \
+	"its cipher"
 
 static const struct {
 	const char *text;
