@@ -65,7 +65,8 @@ int gcks_nb_rekey_group(struct nb_cb_rpc_args *args)
 	}
 	if (!gcks_server_rekey(group->identifier)) {
 		snprintf(args->errmsg, args->errmsg_len,
-			 "group %s has no SA yet: its first member gets the first one", group->name);
+			 "group %s has no SA yet: its first member gets the first one",
+			 group->name);
 		return NB_ERR_NOT_FOUND;
 	}
 	return NB_OK;

@@ -22,12 +22,15 @@ struct change {
 static const char *value_of(const struct change *change, const char *leaf)
 {
 	bool changed = change->leaf && strmatch(change->leaf, leaf);
+	const struct lyd_node *child;
 	char xpath[64];
 
 	if (changed && change->value)
 		return change->value;
-	if (!changed && yang_dnode_exists(change->group, leaf))
-		return yang_dnode_get_string(change->group, "%s", leaf);
+	/* no XPath: every commit asks this of all groups */
+	LY_LIST_FOR(changed ? NULL : lyd_child(change->group), child)
+	if (strmatch(child->schema->name, leaf))
+		return yang_dnode_get_string(child, NULL);
 	snprintf(xpath, sizeof(xpath), "/frr-gsa:gsa/group/%s", leaf);
 	return yang_snode_get_default(nb_node_find(xpath)->snode);
 }
@@ -50,11 +53,11 @@ static bool check_cipher(const struct change *change, char *error, size_t error_
 		cipher++;
 	if (!name || gcks_cipher_fits(sharing, cipher))
 		return true;
-	used = (size_t)snprintf(error, error_size,
-				"gsa group %s: cipher %s cannot be used with sharing %s, where all "
-				"senders have one key and a counter mode would repeat a nonce; allowed: ",
-				yang_dnode_get_string(change->group, "name"), name,
-				gcks_sharing_name(sharing));
+	used = (size_t)snprintf(
+		error, error_size,
+		"gsa group %s: cipher %s cannot be used with sharing %s, where all "
+		"senders have one key and a counter mode would repeat a nonce; allowed: ",
+		yang_dnode_get_string(change->group, "name"), name, gcks_sharing_name(sharing));
 	for (cipher = 0; gcks_cipher_name(cipher) && used < error_size; cipher++) {
 		if (!gcks_cipher_fits(sharing, cipher))
 			continue;
@@ -78,7 +81,8 @@ static bool check_lifetime(const struct change *change, char *error, size_t erro
 		return true;
 	snprintf(error, error_size,
 		 "gsa group %s: lifetime data %u is too short for activation-delay %u and "
-		 "deactivation-delay %u: it has to be more than twice their sum; allowed with these: "
+		 "deactivation-delay %u: it has to be more than twice their sum; allowed with "
+		 "these: "
 		 "lifetime data %u and more",
 		 yang_dnode_get_string(change->group, "name"), lifetime, activation, deactivation,
 		 minimum);

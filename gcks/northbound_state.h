@@ -40,7 +40,8 @@ static inline struct yang_data *time_or_none(const char *xpath, time_t when)
 	return when ? yang_data_new_date_and_time(xpath, when, false) : NULL;
 }
 
-static inline struct yang_data *address_or_none(const char *xpath, const struct gcks_address *address)
+static inline struct yang_data *address_or_none(const char *xpath,
+						const struct gcks_address *address)
 {
 	char text[INET6_ADDRSTRLEN];
 
@@ -62,7 +63,8 @@ static inline void set_key(struct nb_cb_get_keys_args *args, const char *key)
 }
 
 /* The entry after `entry` of an array; the first one after NULL. */
-static inline const void *array_next(const void *array, size_t count, size_t size, const void *entry)
+static inline const void *array_next(const void *array, size_t count, size_t size,
+				     const void *entry)
 {
 	const char *next = entry ? (const char *)entry + size : array;
 

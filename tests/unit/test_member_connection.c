@@ -43,8 +43,8 @@ END_TEST
 
 START_TEST(ordered_as_told)
 {
-	gcks_membership_order_connections(
-		&membership, (const char *const[]){ "third", "first", "second" }, 3);
+	gcks_membership_order_connections(&membership,
+					  (const char *const[]){ "third", "first", "second" }, 3);
 	check_order("third first second");
 	/* one that is not there (any more), and one that is not told (yet) */
 	gcks_membership_order_connections(&membership, (const char *const[]){ "no", "second" }, 2);
