@@ -207,6 +207,9 @@ static const char *take_sas(struct gcks_membership *membership, const Gsa__Group
 	if (!gcks_membership_set_sas(membership, group_sa, gcks_now_ms(), &reason))
 		return reason;
 	membership->renew_wished = false;
+	membership->reported = true;
+	if (membership->lost_at)
+		gcks_sender_registered(membership, gcks_now_ms() - membership->lost_at);
 	/* bgpd may ask before anything else happens */
 	gcks_senders_update();
 	if (reason)
@@ -243,6 +246,10 @@ static void set_state(struct gcks_membership *membership, const Gsa__Membership 
 	if (state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED &&
 	    (membership->state != state || !membership->registered_at))
 		membership->registered_at = time(NULL);
+	if (state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED)
+		membership->lost_at = 0;
+	else if (membership->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED)
+		membership->lost_at = gcks_now_ms();
 	membership->state = state;
 	membership->notify = notify;
 	/* the table frees it with free() */
@@ -319,9 +326,10 @@ void gcks_client_charon_connected(void)
 	static bool resumed;
 
 	gcks_server_charon_connected();
-	for (struct gcks_membership *each = gcksd.members.memberships; each && !resumed;
-	     each = each->next)
-		each->resuming = true;
+	for (struct gcks_membership *each = gcksd.members.memberships; each; each = each->next) {
+		each->reported = false;
+		each->resuming |= !resumed;
+	}
 	resumed = true;
 	gcks_joins_forget();
 	gcks_install_reset();

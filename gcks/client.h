@@ -48,6 +48,8 @@ void gcks_joins_forget(void); /* charon connected: it is told all of them */
 
 /* Choose the Sender-IDs that are used, and say whose claim of one is not believed. */
 void gcks_senders_update(void);
+/* Registered again after `lost_ms` without a key server. */
+void gcks_sender_registered(struct gcks_membership *membership, int64_t lost_ms);
 /* charon does not install the state: its SPI belongs to somebody else, which `text` says. */
 void gcks_sender_conflict(const struct gcks_kernel_id *id, const char *which, const char *text);
 void gcks_sender_installed(const struct gcks_kernel_id *id); /* that is over */

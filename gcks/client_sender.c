@@ -10,6 +10,7 @@
 #define RENEW_INTERVAL_MS    10000
 #define CONFLICT_INTERVAL_MS 60000
 #define LOG_INTERVAL_MS	     60000
+#define ABSENCE_MS	     60000
 
 static struct event *t_renew;
 
@@ -25,6 +26,9 @@ static void renew(struct gcks_membership *membership, bool not_acceptable, int64
 
 	if (membership->renew_wished && !not_acceptable)
 		return; /* its answer is still to come */
+	/* charon has to have a registration to end; the state is asked for again soon */
+	if (not_acceptable && !membership->reported)
+		return;
 	if (now < membership->renew_at) {
 		if (!not_acceptable)
 			event_add_timer_msec(gcksd.loop, renew_now, NULL,
@@ -35,8 +39,26 @@ static void renew(struct gcks_membership *membership, bool not_acceptable, int64
 	membership->renew_wished = true;
 	membership->not_acceptable = not_acceptable;
 	membership->renew++;
+	if (not_acceptable && membership->sender_id_count) {
+		membership->abandoned = true;
+		membership->last_sender_id =
+			membership->sender_ids[membership->sender_id_count - 1];
+	}
 	zlog_info("GSA: group %s: registering again, %s", membership->name,
 		  not_acceptable ? "for SAs with another SPI" : "for a Sender-ID that may be used");
+}
+
+/*
+ * The key server keeps what an absent member was given for a while (registration-hold-time, which
+ * we do not know).  Afterwards nobody believes routes that come with it, so after a long absence the
+ * new Sender-ID is used at once, at the price of the packets until the others have learnt it.
+ */
+void gcks_sender_registered(struct gcks_membership *membership, int64_t lost_ms)
+{
+	if (lost_ms < ABSENCE_MS || !membership->has_sender_id || !membership->sender_id_count)
+		return;
+	membership->abandoned = true;
+	membership->last_sender_id = membership->sender_id;
 }
 
 /* ---- Sender-IDs ---- */

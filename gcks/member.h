@@ -95,11 +95,16 @@ struct gcks_membership {
 	bool has_sender_id;
 	uint32_t sender_id;
 	bool resuming; /* gcksd was restarted: the one in use is that of the kernel's states */
+	/* we have left, or are about to: what was given up to `last_sender_id` is worth nothing */
+	bool abandoned;
+	uint32_t last_sender_id;
 	uint32_t sender_ids[GSA_SENDER_ID_MAX];
 	size_t sender_id_count;
 	/* a registration that is asked for again: as in Join; the next one not before (monotonic) */
 	uint32_t renew;
 	bool not_acceptable, renew_wished;
+	bool reported; /* registered, since charon has connected */
+	int64_t lost_at; /* monotonic milliseconds; 0: registered, or never was */
 	int64_t renew_at;
 	/* a state that charon does not install: who has its SPI; NULL: none */
 	char *conflict;
@@ -178,7 +183,7 @@ enum gcks_sender_choice {
 /*
  * Which of our Sender-IDs is used with pairwise SAs.  The one of the states in the kernel, as long as these
  * may be used, whatever registrations have given since; then the newest given, if no state was made with it.
- * Not after the key server has excluded us, which ends what it had given.
+ * Not after the key server has excluded us or we have left, which ends what it had given.
  */
 enum gcks_sender_choice gcks_membership_choose_sender_id(struct gcks_membership *membership,
 							 const struct gcks_kernel_ids *known);

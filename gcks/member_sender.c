@@ -222,6 +222,12 @@ enum gcks_sender_choice gcks_membership_choose_sender_id(struct gcks_membership 
 		return GCKS_SENDER_ID_KEPT;
 	if (!gcks_senders_make(&senders, membership))
 		return GCKS_SENDER_ID_KEPT; /* it is tried again */
+	newest = membership->sender_id_count
+			 ? membership->sender_ids[membership->sender_id_count - 1]
+			 : 0;
+	if (membership->abandoned && membership->sender_id_count &&
+	    newest != membership->last_sender_id)
+		membership->has_sender_id = membership->resuming = membership->abandoned = false;
 	if (had && !was_given(membership, before) && !was_used(membership, known, before, true))
 		membership->has_sender_id = false;
 	if (membership->resuming)
@@ -231,9 +237,6 @@ enum gcks_sender_choice gcks_membership_choose_sender_id(struct gcks_membership 
 	       !is_spoilt(membership, known, &senders);
 	gcks_senders_clear(&senders);
 	if (!good) {
-		newest = membership->sender_id_count
-				 ? membership->sender_ids[membership->sender_id_count - 1]
-				 : 0;
 		/* only the newest: of older ones not all states are remembered */
 		if (!membership->sender_id_count || was_used(membership, known, newest, false) ||
 		    !fits(membership, newest))

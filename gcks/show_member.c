@@ -277,8 +277,6 @@ static void member_detail(struct vty *vty, const struct gcks_membership *members
 			? membership->export_prefix_list
 			: "");
 	show_prefixes(vty, "Exported", membership->exports, membership->export_count);
-	if (membership->has_sender_id)
-		vty_out(vty, "  %-22s %u\n", "Sender-ID", membership->sender_id);
 	member_sas(vty, membership);
 	if (gcks_membership_conflict(membership))
 		vty_out(vty, "  %-22s an SPI is in use here: %s\n", "Conflict",

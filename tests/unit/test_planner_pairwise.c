@@ -399,6 +399,25 @@ START_TEST(exhausted)
 }
 END_TEST
 
+/* We have left and registered again: the key server has forgotten what it gave before. */
+START_TEST(left)
+{
+	choose();
+	settle();
+	blue->abandoned = true;
+	blue->last_sender_id = 3;
+	ck_assert_int_eq(choose(), GCKS_SENDER_ID_KEPT);
+	REPORT(TEKS(TEK), 5);
+	ck_assert_int_eq(choose(), GCKS_SENDER_ID_CHANGED);
+	ck_assert_uint_eq(blue->sender_id, 5);
+	REPORT(TEKS(TEK), 6);
+	ck_assert_int_eq(choose(), GCKS_SENDER_ID_CHANGED);
+	settle();
+	REPORT(TEKS(TEK), 7);
+	ck_assert_int_eq(choose(), GCKS_SENDER_ID_KEPT);
+}
+END_TEST
+
 START_TEST(none_given)
 {
 	gcks_membership_drop_sas(blue);
@@ -454,6 +473,7 @@ Suite *planner_pairwise_suite(void)
 	tcase_add_test(tcase, restart);
 	tcase_add_test(tcase, reboot);
 	tcase_add_test(tcase, exhausted);
+	tcase_add_test(tcase, left);
 	tcase_add_test(tcase, none_given);
 	tcase_add_test(tcase, same_prefix_another_tek);
 	suite_add_tcase(suite, tcase);
