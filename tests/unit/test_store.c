@@ -207,6 +207,40 @@ static mode_t mode_of(const char *name)
 
 /* ---- round trip ---- */
 
+/* States differ in the key and in who it is for; what is used may be told again. */
+START_TEST(states_of_pairs)
+{
+	struct gcks_kernel_id ids_put[] = {
+		{ .kind = GCKS_KERNEL_SA, .spi = 0x10001, .mark = 7, .receiver = 2, .group = "blue" },
+		{ .kind = GCKS_KERNEL_SA, .spi = 0x10001, .mark = 7, .receiver = 3, .group = "blue" },
+		{ .kind = GCKS_KERNEL_SA, .spi = 0x10001, .mark = UINT32_MAX, .receiver = 65536,
+		  .group = "blue", .used = true },
+	};
+	struct gcks_store *store = must_open();
+
+	for (size_t i = 0; i < COUNT(ids_put); i++) {
+		struct gcks_change change = { GCKS_PUT_KERNEL_ID, { .kernel_id = &ids_put[i] } };
+
+		ck_assert(gcks_store_commit(store, &change, 1));
+	}
+	ids_put[0].used = true;
+	ck_assert(gcks_store_commit(
+		store,
+		&(struct gcks_change){ GCKS_PUT_KERNEL_ID, { .kernel_id = &ids_put[0] } }, 1));
+	ck_assert(gcks_store_commit(
+		store,
+		&(struct gcks_change){ GCKS_REMOVE_KERNEL_ID, { .kernel_id = &ids_put[1] } }, 1));
+	gcks_store_close(store);
+	store = must_open();
+	must_load(store);
+	ck_assert_uint_eq(ids.count, 2);
+	ck_assert_int_eq(gcks_kernel_id_compare(&ids.ids[0], &ids_put[0]), 0);
+	ck_assert_int_eq(gcks_kernel_id_compare(&ids.ids[1], &ids_put[2]), 0);
+	ck_assert(ids.ids[0].used && ids.ids[1].used);
+	gcks_store_close(store);
+}
+END_TEST
+
 START_TEST(round_trip)
 {
 	struct gcks_kernel_id id = kernel_policy(5000);
@@ -682,6 +716,7 @@ Suite *store_suite(void)
 	tcase_add_checked_fixture(tests, make_folder, remove_folder);
 	tcase_set_timeout(tests, 60);
 	tcase_add_test(tests, round_trip);
+	tcase_add_test(tests, states_of_pairs);
 	tcase_add_test(tests, replace_and_remove);
 	tcase_add_test(tests, modes_and_no_plain_key);
 	tcase_add_test(tests, batch_is_all_or_nothing);
