@@ -114,6 +114,43 @@ def other_make(lab):
     check(both.held()[0] == FIRST, f"held {both.held()}")
 
 
+@case("a rekey that is sent again gets the same answer, octet for octet, and is one rekey")
+def sent_again(lab):
+    both, spi = pair(lab), OTHER + 0x70000
+    after = len(both.member.received)
+    packet = both.server.encrypted(GSA_INBAND_REKEY, granted(policy(spi), key_download(
+        {spi: os.urandom(36)}, both.server.group_key_wrap_key())))
+    answers = [both.server.transmit(packet) for _ in range(3)]
+    both.server.message_id += 1
+    check(not answers[0].errors(), f"errors {answers[0].errors()}")
+    check(len({answer.packet for answer in answers}) == 1, "the answers differ")
+    both.member.settle()
+    told = [spis_of(body) for name, body in both.member.received[after:] if name == "membership"]
+    check(len(told) == 1 and told[0][-1] == spi, f"told {told}")
+
+
+@case("one in clear text, or over no IKE_SA of ours, is as if it were not sent")
+def clear_text(lab):
+    both, spi = pair(lab), OTHER + 0x80000
+    after = len(both.member.received)
+    payloads = granted(policy(spi), key_download({spi: os.urandom(36)},
+                                                 both.server.group_key_wrap_key()))
+    for packet in (both.server.clear(GSA_INBAND_REKEY, payloads, 0),
+                   both.server.clear(GSA_INBAND_REKEY, [(DELETE, bytes([6, 16, 0, 1])
+                                                         + bytes(16))], 0)):
+        found = both.server.whatever_comes(packet)
+        check(not found, f"answered by {[(one.kinds(), one.errors()) for one in found]}")
+    # only this packet: the member's own requests are still answered as they should be
+    keys, both.server.keys = both.server.keys, {**both.server.keys, "ei": os.urandom(36)}
+    packet = both.server.encrypted(GSA_INBAND_REKEY, payloads)
+    both.server.keys = keys
+    check(not both.server.whatever_comes(packet), "a message under another key was answered")
+    both.member.settle()
+    check(not [name for name, _ in both.member.received[after:] if name == "membership"],
+          "the membership changed")
+    acceptable(both)
+
+
 @case("rekeys that are malformed or not acceptable get an error notify; what is held stays")
 def malformed(lab):
     both, spi = pair(lab), OTHER
