@@ -245,14 +245,18 @@ static bool make_entry(struct gcks_decision *decision, const Gsa__RegistrationRe
 
 /*
  * Generation of the oldest SA that it gets.  With rekey on-join one that was used before it joined
- * is none of its business, unless it has had it.
+ * is none of its business, unless it has had it.  One whose SPI a member could not use is given to
+ * nobody while it lasts, as soon as there is another: this may be that member.
  */
 static uint32_t first_generation(const struct gcks_group *policy,
-				 const struct gcks_registration *old, uint32_t newest)
+				 const struct gcks_registration *old, uint32_t newest,
+				 uint32_t conflict)
 {
-	if (!policy->rekey_on_join)
-		return 0;
-	return old && old->delivered && old->delivered < newest ? old->delivered : newest;
+	uint32_t usable = conflict < newest ? conflict + 1 : 0, first = 0;
+
+	if (policy->rekey_on_join)
+		first = old && old->delivered && old->delivered < newest ? old->delivered : newest;
+	return first > usable ? first : usable;
 }
 
 static void grant(const struct gcks_tables *tables, const Gsa__RegistrationRequest *request,
@@ -300,7 +304,9 @@ static void grant(const struct gcks_tables *tables, const Gsa__RegistrationReque
 	}
 	newest = decision->sa ? decision->sa : group->newest;
 	decision->first_generation =
-		anew ? newest->generation : first_generation(policy, old, newest->generation);
+		anew ? newest->generation
+		     : first_generation(policy, old, newest->generation,
+					group->rekey.conflict_generation);
 	for (sa = newest; sa;
 	     sa = sa == decision->sa ? (anew || deserted ? NULL : group->newest) : gcks_sa_older(sa))
 		if (sa->generation >= decision->first_generation && !suits(decision, request, sa))

@@ -38,9 +38,11 @@ bool gcks_rekey_trigger(struct gcks_sa_group *group, enum gcks_trigger trigger, 
 
 	if (!group->newest)
 		return false;
-	if (trigger == GCKS_TRIGGER_LEAVE || trigger == GCKS_TRIGGER_CONFLICT)
+	if (trigger == GCKS_TRIGGER_LEAVE)
 		due = now + GCKS_REKEY_COLLECT_MS;
+	/* at once: the member registers again soon, and is to get another SPI then */
 	if (trigger == GCKS_TRIGGER_CONFLICT) {
+		rekey->conflict_generation = group->newest->generation;
 		if (rekey->wished & GCKS_TRIGGER_CONFLICT)
 			return true;
 		if (rekey->conflict_at)

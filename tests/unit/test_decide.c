@@ -314,6 +314,30 @@ START_TEST(capabilities)
 }
 END_TEST
 
+/* The member that left for it registers again: it gets the new SA, not the one that it cannot use. */
+START_TEST(after_a_conflict)
+{
+	struct given given;
+
+	granted("site1", 1, 0);
+	granted("site2", 2, 0);
+	gcks_rekey_trigger(key_server_sas(&server), GCKS_TRIGGER_CONFLICT, server.now);
+	key_server_leave(&server, "site2");
+	key_server_run(&server);
+	given = granted("site2", 3, 0);
+	ck_assert_uint_eq(given.sa_count, 1);
+	ck_assert_uint_eq(given.generations[0], 2);
+	/* again within the minute: there is no other yet, and no registration without an SA */
+	gcks_rekey_trigger(key_server_sas(&server), GCKS_TRIGGER_CONFLICT, server.now);
+	key_server_leave(&server, "site2");
+	key_server_run(&server);
+	ck_assert_uint_ge(granted("site2", 4, 0).sa_count, 1);
+	key_server_advance(&server, GCKS_REKEY_CONFLICT_MS);
+	ck_assert_uint_eq(granted("site2", 5, 0).generations[0], 3);
+	ck_assert_uint_eq(server.made, 2);
+}
+END_TEST
+
 /* A cipher of policy that has changed comes by rekey; until then the old SA is given. */
 START_TEST(other_cipher)
 {
@@ -349,6 +373,7 @@ Suite *decide_suite(void)
 	tcase_add_test(tcase, not_stored);
 	tcase_add_test(tcase, capabilities);
 	tcase_add_test(tcase, other_cipher);
+	tcase_add_test(tcase, after_a_conflict);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
