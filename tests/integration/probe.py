@@ -47,6 +47,26 @@ def leave(lab, ike_sa):
         wait_until(lambda: not entries(lab), 20, "the end of the probe's registration")
 
 
+@contextlib.contextmanager
+def key_server_setting(lab, section, line):
+    """One more line in the S/R's strongswan.conf, in a section that it has."""
+    path = os.path.join(os.environ["LAB_RUN"], "sr/etc/strongswan.conf")
+    with open(path, encoding="ascii") as file:
+        before = file.read()
+    check(section in before, f"strongswan.conf has no {section}")
+    try:
+        reload_settings(lab, path, before.replace(section, f"{section}\n{line}", 1))
+        yield
+    finally:
+        reload_settings(lab, path, before)
+
+
+def reload_settings(lab, path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+    lab.run("sr", "swanctl", "--reload-settings")
+
+
 def register(ike_sa, *payloads):
     return ike_sa.request(GSA_REGISTRATION, list(payloads) or [RED])
 

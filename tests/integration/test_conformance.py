@@ -7,7 +7,6 @@
 """What RFC 9838 says of Sender-IDs, of rekeys in band and of large messages, on the wire."""
 
 import contextlib
-import os
 import struct
 
 import gikev2
@@ -15,7 +14,7 @@ from harness import case, check, main, wait_until
 from ikev2 import (DELETE, GSA, GSA_INBAND_REKEY, GSA_REGISTRATION, ID_KEY_ID, IDG, KD, SA,
                    identification, notify)
 from probe import (IDENTITY, KEY_SERVER, RED, SECOND, SECRET, check_granted, check_refused,
-                   established, initiator, register)
+                   established, initiator, key_server_setting, register)
 from topology.errors import LabError
 
 GREEN = (IDG, identification(ID_KEY_ID, "green"))
@@ -211,28 +210,10 @@ def exhausted(lab):
                   f"{again.sender_ids()} after {given.sender_ids()}")
 
 
-@contextlib.contextmanager
-def small_fragments(lab):
-    path = os.path.join(os.environ["LAB_RUN"], "sr/etc/strongswan.conf")
-    with open(path, encoding="ascii") as file:
-        before = file.read()
-    try:
-        write(lab, path, before.replace("charon {\n",
-                                        f"charon {{\n  fragment_size = {FRAGMENT}\n", 1))
-        yield
-    finally:
-        write(lab, path, before)
-
-
-def write(lab, path, text):
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
-    lab.run("sr", "swanctl", "--reload-settings")
-
-
 @case("a GSA that is larger than a fragment comes in fragments: registration, and rekey in band")
 def fragments(lab):
-    with small_fragments(lab), established(lab) as ike_sa:
+    with key_server_setting(lab, "charon {", f"fragment_size = {FRAGMENT}"), \
+            established(lab) as ike_sa:
         answer = register(ike_sa, RED, sender(1))
         check_granted(answer)
         Given(ike_sa, answer)

@@ -13,8 +13,8 @@ from gikev2 import AH, ENCR, ESP, GIKE_UPDATE, INTEG, KWA, SN
 from harness import case, check, main
 from ikev2 import GSA_REGISTRATION, ID_KEY_ID, IDG, KD, SA, identification
 from observe import await_log
-from probe import IDENTITY, RED, check_granted, check_refused, entries, established, red_state, \
-    register
+from probe import IDENTITY, RED, check_granted, check_refused, entries, established, \
+    key_server_setting, red_state, register
 
 INVALID_SYNTAX = 7
 
@@ -49,6 +49,18 @@ def no_key_wrap(lab):
         check_refused(register(ike_sa), gikev2.NO_PROPOSAL_CHOSEN)
         check(not entries(lab), f"registrations {entries(lab)}")
     await_log(lab, "sr", "charon", IDENTITY, "negotiated no key wrap algorithm")
+
+
+@case("key_wrap_default says how such a peer unwraps, if its operator knows")
+def key_wrap_default(lab):
+    with key_server_setting(lab, "gsa {", "key_wrap_default = kw5649_256"), \
+            established(lab, key_wrap=()) as ike_sa:
+        answer = register(ike_sa)
+        check_granted(answer)
+        keys, _ = gikev2.key_download(answer.bodies(KD)[0], ike_sa.group_key_wrap_key())
+        spi, key = red_state(lab)
+        check(keys == {spi: key}, "not the key of site3's kernel")
+    no_key_wrap(lab)
 
 
 @case("SAg that covers the group's policy is granted, however it is put together")
