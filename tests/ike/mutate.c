@@ -38,7 +38,7 @@
 #define RETRANSMIT_S 1.0
 #define TRIES_MAX    20
 #define SILENT_MAX   4 /* in a row: the IKE_SA is gone */
-#define SCENARIO_MAX 24 /* messages over one IKE_SA */
+#define SCENARIO_MAX 24 /* messages over one IKE_SA, below 60 */
 
 enum scenario { GARBAGE, INIT, OPENING, HALF_OPEN, MEMBER, STRANGER, UNPROTECTED, SCENARIOS };
 static const char *const scenario_names[] = { "garbage",  "init",   "opening",  "half_open",
@@ -54,7 +54,7 @@ struct slot {
 	enum phase phase;
 	unsigned int left, silent, tries;
 	double sent;
-	bool entitled; /* a message of this ID may be answered with keys */
+	uint64_t entitled; /* the requests that may be answered with keys, a bit for each ID */
 };
 
 static struct {
@@ -111,7 +111,7 @@ static void begin(struct slot *slot)
 	slot->left = slot->scenario == INIT ? 1 : 1 + mutation_number(SCENARIO_MAX);
 	slot->silent = 0;
 	slot->tries = 1;
-	slot->entitled = false;
+	slot->entitled = 0;
 	slot->phase = SETUP;
 	stranger = slot->scenario == STRANGER ||
 		   (slot->scenario == HALF_OPEN && mutation_number(2));
@@ -132,6 +132,17 @@ static void begin(struct slot *slot)
 	} else {
 		send_request(slot);
 	}
+}
+
+/* The answer may come late, or again. */
+static uint64_t entitlement(uint32_t id)
+{
+	return 1ull << id % 64;
+}
+
+static void entitle(struct slot *slot)
+{
+	slot->entitled |= entitlement(slot->sa.id);
 }
 
 /* Does the first IDg that can be found name the group? */
@@ -235,7 +246,8 @@ static void send_opening(struct slot *slot)
 	ike_authentication(&slot->sa, &slot->config, &chain);
 	ike_registration_add(&slot->config, &chain);
 	mutate_chain(&chain);
-	slot->entitled |= names_group(&chain);
+	if (names_group(&chain))
+		entitle(slot);
 	send_protected(slot, GSA_AUTH, &chain);
 	slot->left = 0;
 }
@@ -273,7 +285,8 @@ static void send_registration(struct slot *slot)
 	ike_registration(&slot->config, &chain);
 	if (slot->scenario == MEMBER || mutation_number(2))
 		mutate_chain(&chain);
-	slot->entitled |= slot->scenario == MEMBER && names_group(&chain);
+	if (slot->scenario == MEMBER && names_group(&chain))
+		entitle(slot);
 	send_protected(slot, GSA_REGISTRATION, &chain);
 }
 
@@ -359,7 +372,7 @@ static void inspect(struct slot *slot, const struct ike_message *message, const 
 	struct ike_payload found;
 	bool keys = ike_find(message, PAYLOAD_KD, &found) || ike_find(message, PAYLOAD_GSA, &found);
 
-	if (keys && !slot->entitled)
+	if (keys && !(slot->entitled & entitlement(message->id)))
 		failed(slot, "keys for one who is not entitled to them");
 	if (keys && !message->encrypted)
 		failed(slot, "keys in clear");
@@ -386,7 +399,7 @@ static void set_up(struct slot *slot, const struct ike_message *message)
 	case IKE_UP:
 		if (slot->scenario == MEMBER) {
 			slot->phase = FIRST;
-			slot->entitled = true;
+			entitle(slot);
 			ike_register(&slot->sa, &slot->config);
 			send_request(slot);
 		} else {
@@ -398,7 +411,6 @@ static void set_up(struct slot *slot, const struct ike_message *message)
 		learn_key(slot, message);
 		members_served++;
 		slot->phase = CASES;
-		slot->entitled = false;
 		next_case(slot);
 		return;
 	default:
@@ -422,7 +434,6 @@ static void take(const uint8_t *packet, size_t length)
 	if (index >= options.in_flight)
 		return;
 	slot = &slots[index];
-	/* the entitlement is that of the request that this may answer */
 	event = ike_take(&slot->sa, packet, length, plain, &message);
 	if (event == IKE_NOTHING)
 		return;
@@ -440,7 +451,6 @@ static void take(const uint8_t *packet, size_t length)
 		answered++;
 		slot->sa.id++;
 		slot->silent = 0;
-		slot->entitled = false;
 		next_case(slot);
 	}
 }
