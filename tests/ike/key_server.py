@@ -115,6 +115,8 @@ class KeyServer:
         self.preload, self.gcksd_options = preload or {}, list(gcksd_options)
         self.options, self.log_level, self.permit = options, log_level, permit
         self.dpd_delay_s = 0
+        # charon's job for the rekey of an IKE_SA outlives it by hours, which looks like a leak
+        self.rekey_s = 0
         self.proposals = "aes256gcm16-prfsha256-ecp256-kw5649_256"
         self.charon = self.gcksd = None
 
@@ -207,6 +209,7 @@ swanctl {{
     proposals = {self.proposals}
     childless = force
     mobike = no
+    rekey_time = {self.rekey_s}s
     unique = never
     dpd_delay = {self.dpd_delay_s}s
     local {{

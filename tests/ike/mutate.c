@@ -372,7 +372,11 @@ static void inspect(struct slot *slot, const struct ike_message *message, const 
 	struct ike_payload found;
 	bool keys = ike_find(message, PAYLOAD_KD, &found) || ike_find(message, PAYLOAD_GSA, &found);
 
-	if (keys && !(slot->entitled & entitlement(message->id)))
+	/* who was let in is told of rekeys too */
+	bool entitled = message->flags & FLAG_RESPONSE ? slot->entitled & entitlement(message->id)
+						       : slot->entitled != 0;
+
+	if (keys && !entitled)
 		failed(slot, "keys for one who is not entitled to them");
 	if (keys && !message->encrypted)
 		failed(slot, "keys in clear");

@@ -17,6 +17,7 @@ import os
 import random
 import re
 import select
+import shutil
 import socket
 import subprocess
 import sys
@@ -307,7 +308,10 @@ def main():
     with contextlib.ExitStack() as stack:
         folder = options.keep or stack.enter_context(
             tempfile.TemporaryDirectory(prefix="sanitize.", dir="/var/tmp"))
-        os.makedirs(folder, exist_ok=True)
+        if options.keep:
+            # logs of an earlier run would be taken for this one's
+            shutil.rmtree(folder, ignore_errors=True)
+            os.makedirs(folder)
         scenarios = Scenarios(options, folder)
         with scenarios.server as server:
             scenarios.run("gcksd and charon start and connect", server.start)
