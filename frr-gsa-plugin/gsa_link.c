@@ -62,6 +62,7 @@ static void down(const char *reason)
 	stream_fifo_clean(connection.queue);
 	gsa_link_status.state = GSA_LINK_DOWN;
 	gsa_link_status.since = monotime(NULL);
+	gsa_peers_schedule();
 	event_add_timer(connection.loop, connect_now, NULL, connection.retry_s, &connection.t_connect);
 	connection.retry_s = MIN(connection.retry_s * 2, RETRY_MAX_S);
 }

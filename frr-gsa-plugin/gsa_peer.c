@@ -290,6 +290,10 @@ static void peer_update(struct peer *peer)
 		announce_again(peer);
 }
 
+/*
+ * Not while gcksd repeats what it knows, but when it has: a route that is in two groups would be
+ * announced with the first one alone for a moment, and its traffic would move to that and back.
+ */
 static void apply(struct event *event)
 {
 	struct gsa_instance *instance;
@@ -297,6 +301,8 @@ static void apply(struct event *event)
 	struct peer *peer;
 	bool changed;
 
+	if (gsa_link_status.state == GSA_LINK_SYNC)
+		return;
 	frr_each (gsa_instances, gsa_instances, instance) {
 		if (CHECK_FLAG(instance->bgp->flags, BGP_FLAG_DELETE_IN_PROGRESS))
 			continue;
