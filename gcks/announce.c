@@ -8,9 +8,6 @@
 #include "gcks/client.h"
 #include "libgsa/message.h"
 
-/* of a member, the newest ones: what fits a message; more has nobody who behaves */
-#define SENDER_IDS_MAX 8192
-
 struct told {
 	struct told *next;
 	uint32_t identifier;
@@ -48,10 +45,8 @@ static void send_member(const struct gcks_registration *entry, bool removed)
 		member.identity = entry->identity;
 		member.gateway.data = (uint8_t *)entry->address.octets;
 		member.gateway.len = entry->address.length;
-		member.n_sender_id = MIN(entry->sender_id_count, SENDER_IDS_MAX);
-		if (member.n_sender_id)
-			member.sender_id = entry->sender_ids +
-					   (entry->sender_id_count - member.n_sender_id);
+		member.sender_id = entry->sender_ids;
+		member.n_sender_id = entry->sender_id_count;
 		message.body_case = GSA__MESSAGE__BODY_MEMBER;
 		message.member = &member;
 	}

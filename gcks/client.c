@@ -264,6 +264,18 @@ static void set_state(struct gcks_membership *membership, const Gsa__Membership 
 	}
 }
 
+/*
+ * REGISTRATION_FAILED speaks of the key server, not of us: it cannot register anybody now.  What it
+ * gave before is good until its end, as when the key server is not reached at all.
+ */
+static bool is_temporary(const struct gcks_membership *membership, const Gsa__Membership *report)
+{
+	return report->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED &&
+	       report->notify == GSA_NOTIFY_REGISTRATION_FAILED &&
+	       !gcks_client_is_out(membership) &&
+	       (membership->sas || gcks_install_holds_sa(membership->name));
+}
+
 static void take_membership(const Gsa__Membership *report)
 {
 	struct gcks_membership *membership = gcks_membership_find(&gcksd.members, report->group);
@@ -288,6 +300,8 @@ static void take_membership(const Gsa__Membership *report)
 		if (fault)
 			state = GSA__MEMBERSHIP_STATE__MEMBERSHIP_REFUSED;
 	}
+	if (is_temporary(membership, report))
+		state = GSA__MEMBERSHIP_STATE__MEMBERSHIP_LOST;
 	was_out = gcks_client_is_out(membership);
 	set_state(membership, report, state, report->notify, fault ? fault : report->text);
 	if (gcks_client_is_out(membership)) {
