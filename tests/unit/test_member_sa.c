@@ -117,6 +117,25 @@ START_TEST(rekey)
 }
 END_TEST
 
+/* A key server that was restarted gives an SA again that is over here: it is not sent with. */
+START_TEST(old_one_comes_back)
+{
+	REPORT(100, { 0x1000, 0, 0 });
+	advance(100);
+	REPORT(200, { 0x1000, 100, 0 }, { 0x2000, 0, 0 });
+	advance(205);
+	advance(215);
+	ck_assert_str_eq(phases(), "0x2000 active");
+	ck_assert_str_eq(gone(), "0x1000");
+	REPORT(218, { 0x1000, 0, 0 }, { 0x2000, 0, 0 });
+	ck_assert_int_eq(advance(218), 223);
+	ck_assert_str_eq(phases(), "0x1000 arrived, 0x2000 active");
+	ck_assert_int_eq(advance(223), -1);
+	ck_assert_str_eq(phases(), "0x2000 active");
+	ck_assert_str_eq(gone(), "0x1000");
+}
+END_TEST
+
 /* One after the other, faster than their delays: none is skipped before it may go. */
 START_TEST(rekeys_overlap)
 {
@@ -308,6 +327,7 @@ Suite *member_sa_suite(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, first_sa_is_active_at_once);
 	tcase_add_test(tcase, rekey);
+	tcase_add_test(tcase, old_one_comes_back);
 	tcase_add_test(tcase, rekeys_overlap);
 	tcase_add_test(tcase, gone_is_told_again);
 	tcase_add_test(tcase, restart);
