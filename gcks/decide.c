@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gcks/former.h"
 #include "libgsa/gikev2_sag.h"
 
 /* ---- parts of a decision ---- */
@@ -230,6 +231,9 @@ static bool make_entry(struct gcks_decision *decision, const Gsa__RegistrationRe
 
 	/* it may go on with one that its kernel states have (RFC 9838 §2.5.1 step 4 is about new
 	 * ones) */
+	if (!old && !decision->anew)
+		values.sender_id_count =
+			gcks_former_ids(decision->group->former, peer->identity, ids);
 	if (old && !decision->anew)
 		for (size_t i = 0; i < old->sender_id_count; i++)
 			ids[values.sender_id_count++] = old->sender_ids[i];
@@ -434,6 +438,8 @@ void gcks_decision_apply(const struct gcks_tables *tables, struct gcks_decision 
 		gcks_sa_remove(tables->sas, decision->ended_sas[i]);
 	group->numbers = decision->numbers;
 	group->sender_id_next = decision->sender_id_next;
+	if (decision->anew)
+		gcks_former_clear(&group->former);
 	if (decision->anew || !group->newest)
 		group->rekey = (struct gcks_rekey){ .due_at = GCKS_NEVER,
 						    .conflict_at = group->rekey.conflict_at };

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "gcks/former.h"
 #include "gcks/sa_table.h"
 
 #include <stdlib.h>
@@ -57,6 +58,7 @@ static void free_group(struct gcks_sa_table *table, struct gcks_sa_group *group)
 	while (*at != group)
 		at = &(*at)->next;
 	*at = group->next;
+	gcks_former_clear(&group->former);
 	free(group);
 }
 

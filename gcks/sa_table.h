@@ -60,6 +60,7 @@ struct gcks_sa_group {
 	struct gcks_sa *newest;	 /* its older ones follow; NULL: none */
 	size_t sa_count;
 	struct gcks_rekey rekey;
+	struct gcks_former *former; /* Sender-IDs of those who have left */
 };
 
 #define GCKS_SA_GROUP_CHAINS 256

@@ -13,6 +13,7 @@
 #include "lib/memory.h"
 #include "lib/monotime.h"
 
+#include "gcks/former.h"
 #include "gcks/server.h"
 
 #define REMOVAL_RETRY_S 10
@@ -174,7 +175,10 @@ static void end(struct ending *ending, bool tell_charon)
 {
 	struct gcks_registration *entry = ending->entry;
 	uint32_t ike_sa = entry->ike_sa, group = entry->group;
+	struct gcks_sa_group *sas = gcks_sa_group_find(&gcksd.sas, group);
 
+	if (sas)
+		gcks_former_keep(&sas->former, entry);
 	gcks_server_ends(entry, ending->reason);
 	gcks_rekey_left(&gcks_server_tables, entry, gcks_now_ms());
 	gcks_registration_remove(&gcksd.registrations, entry);

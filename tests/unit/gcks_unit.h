@@ -16,6 +16,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 Suite *decide_suite(void);
+Suite *former_suite(void);
 Suite *gcks_memory_suite(void);
 Suite *gcks_policy_suite(void);
 Suite *identity_suite(void);

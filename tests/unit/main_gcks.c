@@ -15,6 +15,7 @@ int main(void)
 	srunner_add_suite(runner, member_suite());
 	srunner_add_suite(runner, member_connection_suite());
 	srunner_add_suite(runner, member_sa_suite());
+	srunner_add_suite(runner, former_suite());
 	srunner_add_suite(runner, mtu_suite());
 	srunner_add_suite(runner, planner_suite());
 	srunner_add_suite(runner, planner_random_suite());
