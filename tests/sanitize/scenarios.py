@@ -102,7 +102,9 @@ class Scenarios:
         environment = {
             "ASAN_OPTIONS": "detect_leaks=1:exitcode=99:abort_on_error=0:"
                             # else what is freed counts as memory in use
-                            "quarantine_size_mb=4:thread_local_quarantine_size_kb=64",
+                            "quarantine_size_mb=4:thread_local_quarantine_size_kb=64:"
+                            # nor does the memory of where it came from, frame by frame
+                            "malloc_context_size=1",
             "UBSAN_OPTIONS": "print_stacktrace=1",
             "LSAN_OPTIONS": "suppressions=" + os.path.join(
                 os.path.dirname(os.path.realpath(__file__)), "leaks.supp")}
