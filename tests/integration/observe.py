@@ -76,7 +76,11 @@ def check_flows_undisturbed(flows, start, end, allowed=0.02):
     for flow in flows:
         lost, sent = flow.lost_between(start, end)
         check(sent > 0, f"{flow}: nothing was sent")
-        check(lost <= max(1, allowed * sent), f"{flow}: {lost} of {sent} probes lost")
+        check(lost <= max(1, allowed * sent), lambda flow=flow, lost=lost, sent=sent:
+              f"{flow}: {lost} of {sent} probes lost, sent "
+              + ", ".join(f"{flow.sent[number] - start:.1f}" for number in range(len(flow.sent))
+                          if number not in flow.answered and start <= flow.sent[number] < end)
+              + f" s after the beginning of {end - start:.1f} s")
 
 
 def still_answering(flow, count=5):

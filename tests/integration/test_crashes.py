@@ -1,0 +1,153 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# topology: crashes
+#
+#   host1 ── site1 ──┐
+#                    │              blue (pairwise, certificates): site1 site2 site3
+#   host2 ── site2 ──┼── provider   red (one SA for all, PSK): site2 site3
+#                    │      │
+#   host3 ── site3 ──┘      sr
+"""Daemons are killed at random points of registrations and rekeys. Soon after the restart both
+sides agree about who is registered and which SAs there are, and no key was made for it.
+
+CRASH_SEED sets the seed of the random numbers, CRASH_ROUNDS the number of kills.
+"""
+
+import os
+import random
+import threading
+import time
+
+from agreement import faults, made_sas
+from harness import case, check, main, wait_until
+from observe import check_flows_undisturbed, check_nothing_clear, converged, still_answering
+from topology import ping, vty
+from topology.capture import Capture
+from topology.errors import LabError, Timeout
+
+SEED = int(os.environ.get("CRASH_SEED", "20261125"))
+ROUNDS = int(os.environ.get("CRASH_ROUNDS", "50"))
+AGREED_S = 10
+STEP_S = 60
+DAEMONS = ("gcksd", "charon", "bgpd")
+
+
+# one round
+
+class Event(threading.Thread):
+    """A command to the key server's gcksd, which may die over it."""
+
+    def __init__(self, lab, line):
+        super().__init__(daemon=True)
+        self.path = lab.supervisor.socket_of("sr", "gcksd")
+        self.line, self.done = line, False
+
+    def run(self):
+        try:
+            vty.command(self.path, self.line)
+            self.done = True
+        except LabError:
+            pass
+
+
+def choose(lab, numbers):
+    """(command, group that it rekeys or "", member that it puts out or None)"""
+    groups = list(lab.topology.groups.values())
+    group = numbers.choice(groups)
+    if numbers.random() < 0.5:
+        return f"gsa rekey group {group.name}", group.name, None
+    member = numbers.choice(group.members)
+    return f"clear gsa member {member.identity}", "", member
+
+
+def await_agreement(lab, flows, restarted):
+    """Seconds that it took since the restart."""
+    left = AGREED_S - (time.monotonic() - restarted)
+    wait_until(lambda: not faults(lab), left, f"both sides agree, {AGREED_S} s after the restart",
+               diagnose=lambda: "\n".join(faults(lab)))
+    left = max(AGREED_S - (time.monotonic() - restarted), 0)
+    silent = set(flows) - set(ping.answering(flows, left))
+    check(not silent, lambda: f"silent {AGREED_S} s after the restart: "
+          + ", ".join(str(flow) for flow in silent))
+    return time.monotonic() - restarted
+
+
+def check_generations(before, now, event, rekeyed, victim):
+    for group, generation in before.items():
+        allowed = {generation}
+        if group == rekeyed:
+            allowed = {generation + 1}
+            if victim == ("sr", "gcksd") and not event.done:
+                allowed.add(generation)
+        check(now[group] in allowed, f"{group} is at generation {now[group]} and was at "
+              f"{generation}; '{event.line}', {'done' if event.done else 'not answered'}")
+
+
+def check_alive(lab, before, victim):
+    for key, pid in before.items():
+        if key != victim:
+            check(lab.supervisor.pid(*key) == pid, f"{' '.join(key)} has died as well")
+
+
+def pids(lab):
+    return {(node.name, daemon): lab.supervisor.pid(node.name, daemon)
+            for node in lab.topology.of_kind("sr", "gateway")
+            for daemon in lab.supervisor.daemons_of(node.name)}
+
+
+def crash(lab, numbers, describe):
+    line, rekeyed, put_out = choose(lab, numbers)
+    victim = (numbers.choice(["sr", *(node.name for node in lab.topology.gateways)]),
+              numbers.choice(DAEMONS))
+    # within a rekey and the first moments of a registration, or anywhere up to its end
+    delay = numbers.uniform(0, numbers.choice((0.05, 0.3, 1.5)))
+    describe(f"'{line}', {delay:.3f} s later SIGKILL of {' '.join(victim)}")
+    _, before = made_sas(lab)
+    alive = pids(lab)
+    flows = lab.host_flows(reachable=True)
+    hosts = {node.name for node in lab.topology.hosts_behind(put_out.node)} if put_out else set()
+    others = [flow for flow in flows if not {flow.source, flow.target} & hosts]
+    with ping.Traffic(flows, interval_s=0.1) as traffic:
+        wait_until(lambda: all(still_answering(flow) for flow in flows), STEP_S, "traffic flows")
+        start = time.monotonic()
+        event = Event(lab, line)
+        event.start()
+        time.sleep(delay)
+        lab.kill(*victim)
+        lab.start(*victim)
+        restarted = time.monotonic()
+        event.join(STEP_S)
+        took = await_agreement(lab, lab.host_flows(reachable=True), restarted)
+        end = time.monotonic()
+        wait_until(lambda: all(still_answering(flow) for flow in flows), STEP_S, "traffic flows")
+        traffic.stop()
+    check_generations(before, made_sas(lab)[1], event, rekeyed, victim)
+    check_alive(lab, alive, victim)
+    # what a daemon does not do, the kernel goes on with
+    check_flows_undisturbed(others, start, end)
+    converged(lab)
+    return took
+
+
+@case(f"{ROUNDS} times a daemon is killed during a registration or a rekey: both sides agree soon")
+def crashes(lab):
+    numbers = random.Random(SEED)
+    print(f"# seed {SEED}", flush=True)
+    wait_until(lambda: not faults(lab), STEP_S, "both sides agree at first",
+               diagnose=lambda: "\n".join(faults(lab)))
+    worst = 0
+    with Capture(lab, "provider", "crashes") as capture:
+        for number in range(1, ROUNDS + 1):
+            told = []
+            try:
+                took = crash(lab, numbers, told.append)
+            except (LabError, Timeout) as error:
+                raise LabError(f"round {number} of seed {SEED}: {told[0]}\n{error}") from None
+            worst = max(worst, took)
+            print(f"# round {number}: {told[0]}: agreed after {took:.1f} s", flush=True)
+    check_nothing_clear(capture)
+    print(f"# the longest took {worst:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
