@@ -77,7 +77,7 @@ def key_server_is_no_member(lab):
     check("10." not in routes.replace("198.18.10.", ""), f"routes of the S/R: {routes}")
 
 
-@case("a group has one SPI and one key everywhere: a state in, one out to each gateway")
+@case("sharing group: one SPI and one key everywhere; pairwise: two of each for every pair")
 def states(lab):
     topology = lab.topology
     keys = {}
@@ -85,27 +85,44 @@ def states(lab):
         group_states = [state for state in lab.states(node.name) if state["group"]]
         expected = set()
         for group in topology.groups_of(node.name):
-            expected.add((group.name, "0.0.0.0", str(node.address)))
-            expected |= {(group.name, str(node.address), str(topology.nodes[site].address))
-                         for site in group.sites if site != node.name}
+            others = {str(topology.nodes[site].address) for site in group.sites
+                      if site != node.name}
+            senders = others if group.sharing == "pairwise" else {"0.0.0.0"}
+            expected |= {(group.name, sender, str(node.address)) for sender in senders}
+            expected |= {(group.name, str(node.address), other) for other in others}
         found = {(state["group"], state["source"], state["destination"])
                  for state in group_states}
         check(found == expected, f"{node.name} has {sorted(found)}, not {sorted(expected)}")
         for state in group_states:
             keys.setdefault(state["group"], set()).add((state["spi"], state["keys"]))
-            check(state["replay_window"] == 0, f"replay window of {state}")
-            check(state["algorithms"] == ("hmac(sha256)", "cbc(aes)"), f"ciphers of {state}")
-    check(all(len(found) == 1 for found in keys.values()),
-          lambda: f"SPIs: { {name: {spi for spi, _ in found} for name, found in keys.items()} }")
-    check(len({spi for found in keys.values() for spi, _ in found}) == len(topology.groups),
-          "two groups share an SPI")
+            pairwise = topology.groups[state["group"]].sharing == "pairwise"
+            if not pairwise or state["source"] != str(node.address):
+                check((state["replay_window"] >= 64) == pairwise, f"replay window of {state}")
+            check(state["algorithms"] == (("rfc4106(gcm(aes))",) if pairwise
+                                          else ("hmac(sha256)", "cbc(aes)")), f"ciphers of {state}")
+    for name, found in keys.items():
+        check(len(found) == keys_of(topology.groups[name]),
+              lambda name=name, found=found: f"{name}: SPIs {sorted(spi for spi, _ in found)}")
+    prefixes = {name: {spi & ~lab.sender_mask(name) for spi, _ in found}
+                for name, found in keys.items()}
+    check(all(len(found) == 1 for found in prefixes.values())
+          and len({*prefixes["blue"], *prefixes["red"]}) == 2, f"SPIs of the groups: {prefixes}")
+
+
+def keys_of(group):
+    """How many keys the states of a group have in all."""
+    sites = len(group.sites)
+    return sites * (sites - 1) if group.sharing == "pairwise" else 1
 
 
 @case("keys are in no log, no show output and no configuration")
 def secrets(lab):
     keys = {key for node in lab.topology.gateways for state in lab.states(node.name)
             if state["group"] for key in state["keys"]}
-    check(len(keys) == 2 * len(lab.topology.groups), f"{len(keys)} different keys")
+    # encryption and integrity; one for both with AEAD
+    check(len(keys) == sum(keys_of(group) * (1 if group.sharing == "pairwise" else 2)
+                           for group in lab.topology.groups.values()),
+          f"{len(keys)} different keys")
     for name in [node.name for node in lab.topology.of_kind("sr", "gateway")]:
         places = {f"log of {daemon}": lab.log(name, daemon)
                   for daemon in ("gcksd", "bgpd", "charon", "zebra", "mgmtd")}

@@ -109,7 +109,7 @@ class Group:
     @property
     def sharing(self):
         """Or "", gcksd's default."""
-        return self.leaves.get("sharing", "")
+        return self.leaves.get("sharing", "pairwise")
 
     @property
     def sites(self):
