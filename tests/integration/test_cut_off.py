@@ -89,6 +89,17 @@ def short_break(lab):
     converged(lab)
 
 
+@case("a member of two groups over one IKE_SA catches up in both")
+def both_groups(lab):
+    with cut_off(lab, "site3"):
+        for name in GROUPS:
+            rekey(lab, name)
+    converged(lab)
+    for name in GROUPS:
+        await_alone(lab, name)
+    check_reachability(lab)
+
+
 @case("hard lifetime: without any key server the SA ends; then neither ESP nor clear text leaves")
 def hard_lifetime(lab):
     for name in GROUPS:
