@@ -121,9 +121,10 @@ void gsa_log_refused(const char *format, ...);
 
 /* gsa_keys.c */
 
-/** The key wrap algorithm that IKE_SA_INIT negotiated, GSA_KW_NONE: none. */
-uint16_t gsa_keys_negotiated(ike_sa_t *ike_sa);
-/** The same; if there is none, what charon.plugins.gsa.key_wrap_default says. */
+/**
+ * The key wrap algorithm that IKE_SA_INIT negotiated; if there is none, what
+ * charon.plugins.gsa.key_wrap_default says.  GSA_KW_NONE: none.
+ */
 uint16_t gsa_keys_algorithm(ike_sa_t *ike_sa);
 /** What is said of an IKE_SA without key wrap algorithm. */
 #define GSA_KEYS_NO_ALGORITHM                                                                      \

@@ -14,7 +14,7 @@
 #include "libgsa/kdf.h"
 #include "libgsa/keywrap.h"
 
-uint16_t gsa_keys_negotiated(ike_sa_t *ike_sa)
+static uint16_t negotiated(ike_sa_t *ike_sa)
 {
 	proposal_t *proposal = ike_sa->get_proposal(ike_sa);
 	uint16_t algorithm;
@@ -42,7 +42,7 @@ static uint16_t configured(void)
 
 uint16_t gsa_keys_algorithm(ike_sa_t *ike_sa)
 {
-	uint16_t algorithm = gsa_keys_negotiated(ike_sa);
+	uint16_t algorithm = negotiated(ike_sa);
 
 	return algorithm ? algorithm : configured();
 }

@@ -71,7 +71,6 @@ Gsa__Peer *gsa_peer_create(ike_sa_t *ike_sa)
 	peer->address.data = address.ptr;
 	peer->address.len = address.len;
 	peer->connection = strdup(ike_sa->get_name(ike_sa));
-	peer->key_wrap_negotiated = gsa_keys_negotiated(ike_sa) != GSA_KW_NONE;
 	enumerator = ike_sa->create_auth_cfg_enumerator(ike_sa, FALSE);
 	while (enumerator->enumerate(enumerator, &round))
 		last = round;

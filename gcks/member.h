@@ -145,8 +145,6 @@ bool gcks_membership_set_sas(struct gcks_membership *membership, const Gsa__Grou
 void gcks_membership_drop_sas(struct gcks_membership *membership);
 /* The one to send with, NULL: none. */
 struct gcks_member_sa *gcks_membership_active(const struct gcks_membership *membership);
-/* The newest one, NULL: none. */
-struct gcks_member_sa *gcks_membership_newest(const struct gcks_membership *membership);
 /*
  * Move all phases on to `now_ms`; SAs that are gone move to `gone`.  Without an active SA the oldest
  * arrived one is active at once.  Returns when it has to be called again, INT64_MAX: when something changes.

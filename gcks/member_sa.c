@@ -239,15 +239,6 @@ struct gcks_member_sa *gcks_membership_active(const struct gcks_membership *memb
 	return sa;
 }
 
-struct gcks_member_sa *gcks_membership_newest(const struct gcks_membership *membership)
-{
-	struct gcks_member_sa *sa = membership->sas;
-
-	while (sa && sa->next)
-		sa = sa->next;
-	return sa;
-}
-
 uint32_t gcks_member_sa_lifetime_s(const struct gcks_member_sa *sa, int64_t now_ms)
 {
 	int64_t left = sa->expires_at - now_ms;

@@ -83,13 +83,7 @@ def states(lab):
     keys = {}
     for node in topology.gateways:
         group_states = [state for state in lab.states(node.name) if state["group"]]
-        expected = set()
-        for group in topology.groups_of(node.name):
-            others = {str(topology.nodes[site].address) for site in group.sites
-                      if site != node.name}
-            senders = others if group.sharing == "pairwise" else {"0.0.0.0"}
-            expected |= {(group.name, sender, str(node.address)) for sender in senders}
-            expected |= {(group.name, str(node.address), other) for other in others}
+        expected = convergence.expected_states(topology, node)
         found = {(state["group"], state["source"], state["destination"])
                  for state in group_states}
         check(found == expected, f"{node.name} has {sorted(found)}, not {sorted(expected)}")

@@ -68,6 +68,20 @@ def exported(topology, member):
     return [node.lan] + [dummy.address.network for dummy in node.dummies]
 
 
+def expected_states(topology, node):
+    """{(group, source, destination)} of the states that a site has when no rekey is under way.
+
+    With sharing group one inbound state takes the packets of all senders.
+    """
+    own, expected = str(node.address), set()
+    for group in topology.groups_of(node.name):
+        others = {str(topology.nodes[site].address) for site in group.sites if site != node.name}
+        senders = others if group.sharing == "pairwise" else {"0.0.0.0"}
+        expected |= {(group.name, sender, own) for sender in senders}
+        expected |= {(group.name, own, other) for other in others}
+    return expected
+
+
 def missing_routes(lab):
     """(site, group, prefix) of routes that are not ready for use."""
     missing = []
