@@ -349,15 +349,43 @@ def same(shown_value, state):
     return state == shown_value
 
 
+SHOWN = (("group", "group"), ("registration", "registrations"), ("member", "member"), ("sa", "sa"),
+         ("daemon", "daemons"))
+
+
+def steady(value):
+    """Without what changes by itself."""
+    if isinstance(value, dict):
+        return {key: steady(inner) for key, inner in value.items() if key not in VOLATILE}
+    if isinstance(value, list):
+        return [steady(inner) for inner in value]
+    return value
+
+
+def all_shown(lab, node):
+    return {kind: lab.show(node, f"show gsa {line}").get(kind, []) for kind, line in SHOWN}
+
+
+def at_rest(lab, node):
+    """YANG's state, and what show said before and after it, once that is the same: a rekey of
+    the case before may still be under way."""
+    path = lab.supervisor.socket_of(node, "gcksd")
+
+    def read():
+        before = all_shown(lab, node)
+        tree = json.loads(vty.command(path, "show yang operational-data /frr-gsa:gsa/state"))
+        if steady(before) != steady(all_shown(lab, node)):
+            return None
+        return tree["frr-gsa:gsa"]["state"], before
+
+    return wait_until(read, 30, f"{node} is at rest", diagnose=lambda: all_shown(lab, node))
+
+
 @case("YANG's state says the same as show ... json")
 def state(lab):
     for node in ("sr", "site"):
-        path = lab.supervisor.socket_of(node, "gcksd")
-        tree = json.loads(vty.command(path, "show yang operational-data /frr-gsa:gsa/state"))
-        tree = tree["frr-gsa:gsa"]["state"]
-        for kind, line in (("group", "group"), ("registration", "registrations"),
-                           ("member", "member"), ("sa", "sa"), ("daemon", "daemons")):
-            answer = lab.show(node, f"show gsa {line}").get(kind, [])
+        tree, answers_of = at_rest(lab, node)
+        for kind, answer in answers_of.items():
             check(same(answer, tree.get(kind, [])), f"{kind} on {node}: state {tree.get(kind)}, "
                   f"shown {answer}")
         if node == "site":
