@@ -8,6 +8,7 @@
  *   crypto.c      PRF, ECDH, AEAD, key unwrap
  *   message.c     payload chains, protection
  *   initiator.c   one IKE_SA
+ *   program.c     what the programs share: options, socket
  *   load.c        program: many members (benches)
  *   mutate.c      program: malformed and untimely messages (robustness)
  */

@@ -3,25 +3,24 @@
  * ike_load: many members at one key server.
  *
  *   ike_load --server ADDRESS --identity FORMAT --server-identity ID --secret SECRET
- *            [--group NAME [--sender] [--gsa-auth]] [--count N] [--in-flight N] [--first N] [--stay]
+ *            [--port N] [--group NAME [--sender] [--gsa-auth]] [--count N] [--in-flight N]
+ *            [--first N] [--stay]
  *
  * FORMAT has one %u, the member's number.  Without --group they only authenticate (childless
- * IKE_AUTH); with --gsa-auth they register in the same exchange.  So many members at a time begin; when all are there, or were refused, a JSON object
- * says how long it took.  With --stay they go on answering the key server, and for each line of
- * standard input a JSON object says what there was since the line before; it ends with the input.
+ * IKE_AUTH); with --gsa-auth they register in the same exchange.  So many members at a time begin;
+ * when all are there, or were refused, a JSON object says how long it took.  With --stay they go on
+ * answering the key server, and for each line of standard input a JSON object says what there was
+ * since the line before; it ends with the input.
  */
 #include <errno.h>
-#include <getopt.h>
-#include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "tests/ike/ike.h"
+#include "tests/ike/program.h"
 
 #define RETRANSMIT_S 2.0
 #define TRIES_MAX    10
@@ -37,11 +36,11 @@ struct member {
 };
 
 static struct {
-	struct ike_config config;
-	const char *server, *port, *identity;
+	struct program_server server;
+	const char *identity;
 	unsigned int count, in_flight, first;
 	bool stay;
-} options = { .port = "500", .count = 100, .in_flight = 16 };
+} options = { .count = 100, .in_flight = 16 };
 
 static struct member *members;
 static int udp = -1;
@@ -55,21 +54,12 @@ static struct {
 	double began, first_rekey, last_rekey;
 } seen;
 
-static double now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static void transmit(const uint8_t *packet, size_t length)
 {
 	while (send(udp, packet, length, 0) < 0) {
 		if (errno == EINTR || errno == ECONNREFUSED)
 			continue;
-		perror("ike_load: send");
-		exit(2);
+		program_fail("send: %s", strerror(errno));
 	}
 	seen.octets_out += length;
 	seen.packets_out++;
@@ -77,7 +67,7 @@ static void transmit(const uint8_t *packet, size_t length)
 
 static void request(struct member *member)
 {
-	member->sent = now_s();
+	member->sent = program_now_s();
 	member->tries = 1;
 	member->waiting = true;
 	transmit(member->sa.request, member->sa.request_length);
@@ -109,7 +99,7 @@ static void finish(struct member *member)
 
 static void advance(struct member *member)
 {
-	struct ike_config config = options.config;
+	struct ike_config config = options.server.config;
 
 	config.identity = member->identity;
 	member->waiting = false;
@@ -140,7 +130,7 @@ static void asked(struct member *member, const struct ike_message *message)
 	transmit(member->sa.answer, member->sa.answer_length);
 	if (message->exchange != GSA_INBAND_REKEY)
 		return;
-	seen.last_rekey = now_s();
+	seen.last_rekey = program_now_s();
 	if (!seen.rekeyed)
 		seen.first_rekey = seen.last_rekey;
 	seen.rekeyed += !member->rekeyed;
@@ -192,7 +182,7 @@ static void receive(void)
 static void retransmit(void)
 {
 	static double looked;
-	double now = now_s();
+	double now = program_now_s();
 
 	if (now - looked < 0.1)
 		return;
@@ -228,7 +218,7 @@ static void report(double seconds)
 	       seen.rekeyed ? seen.last_rekey - seen.began : 0);
 	fflush(stdout);
 	memset(&seen, 0, sizeof(seen));
-	seen.began = now_s();
+	seen.began = program_now_s();
 	for (unsigned int i = 0; i < started; i++)
 		members[i].rekeyed = false;
 }
@@ -247,98 +237,26 @@ static void stay(void)
 			continue;
 		if (read(STDIN_FILENO, line, sizeof(line)) <= 0)
 			return;
-		report(now_s() - seen.began);
+		report(program_now_s() - seen.began);
 	}
-}
-
-/* ---- start ---- */
-
-static void open_socket(void)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST }, *found;
-	int size = 16 << 20;
-
-	if (!options.server || getaddrinfo(options.server, options.port, &hints, &found) != 0) {
-		fprintf(stderr, "ike_load: --server %s: not an address\n", options.server ?: "");
-		exit(2);
-	}
-	udp = socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (udp < 0 || connect(udp, found->ai_addr, found->ai_addrlen) < 0) {
-		perror("ike_load: socket");
-		exit(2);
-	}
-	setsockopt(udp, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	freeaddrinfo(found);
-}
-
-static unsigned int number(const char *name, const char *text)
-{
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
-
-	if (*end || end == text || value > 1000000) {
-		fprintf(stderr, "ike_load: --%s %s: a number up to 1000000\n", name, text);
-		exit(2);
-	}
-	return (unsigned int)value;
-}
-
-/* One %u and no other conversion. */
-static void check_format(const char *format)
-{
-	const char *percent = format ? strchr(format, '%') : NULL;
-
-	if (percent && percent[1] == 'u' && !strchr(percent + 1, '%'))
-		return;
-	fprintf(stderr, "ike_load: --identity needs one %%u\n");
-	exit(2);
 }
 
 static void read_options(int argc, char **argv)
 {
-	static const struct option names[] = {
-		{ "server", required_argument, NULL, 's' },
-		{ "port", required_argument, NULL, 'p' },
-		{ "identity", required_argument, NULL, 'i' },
-		{ "server-identity", required_argument, NULL, 'r' },
-		{ "secret", required_argument, NULL, 'k' },
-		{ "group", required_argument, NULL, 'g' },
-		{ "sender", no_argument, NULL, 'S' },
-		{ "gsa-auth", no_argument, NULL, 'A' },
-		{ "count", required_argument, NULL, 'n' },
-		{ "in-flight", required_argument, NULL, 'f' },
-		{ "first", required_argument, NULL, '1' },
-		{ "stay", no_argument, NULL, 'y' },
-		{ 0 },
+	const struct program_option own[] = {
+		{ "identity", PROGRAM_NEEDED, { .text = &options.identity } },
+		{ "sender", PROGRAM_FLAG, { .flag = &options.server.config.sender } },
+		{ "gsa-auth", PROGRAM_FLAG, { .flag = &options.server.config.gsa_auth } },
+		{ "count", PROGRAM_NUMBER, { .number = &options.count } },
+		{ "in-flight", PROGRAM_NUMBER, { .number = &options.in_flight } },
+		{ "first", PROGRAM_NUMBER, { .number = &options.first } },
+		{ "stay", PROGRAM_FLAG, { .flag = &options.stay } },
 	};
-	int option;
 
-	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
-		switch (option) {
-		case 's': options.server = optarg; break;
-		case 'p': options.port = optarg; break;
-		case 'i': options.identity = optarg; break;
-		case 'r': options.config.server_identity = optarg; break;
-		case 'k': options.config.secret = optarg; break;
-		case 'g': options.config.group = optarg; break;
-		case 'S': options.config.sender = true; break;
-		case 'A': options.config.gsa_auth = true; break;
-		case 'n': options.count = number("count", optarg); break;
-		case 'f': options.in_flight = number("in-flight", optarg); break;
-		case '1': options.first = number("first", optarg); break;
-		case 'y': options.stay = true; break;
-		default: exit(2);
-		}
-	}
-	check_format(options.identity);
-	if (options.config.gsa_auth && !options.config.group) {
-		fprintf(stderr, "ike_load: --gsa-auth needs --group\n");
-		exit(2);
-	}
-	if (optind != argc || !options.config.server_identity || !options.config.secret) {
-		fprintf(stderr, "ike_load: --server-identity and --secret are needed\n");
-		exit(2);
-	}
+	program_options(argc, argv, &options.server, own, sizeof(own) / sizeof(*own));
+	program_check_format("identity", options.identity);
+	if (options.server.config.gsa_auth && !options.server.config.group)
+		program_fail("--gsa-auth needs --group");
 }
 
 int main(int argc, char **argv)
@@ -346,13 +264,13 @@ int main(int argc, char **argv)
 	struct pollfd fd = { .events = POLLIN };
 
 	read_options(argc, argv);
-	open_socket();
+	udp = program_socket(&options.server);
 	fd.fd = udp;
 	ike_random(run, sizeof(run));
 	members = calloc(options.count, sizeof(*members));
 	if (!members)
 		return 2;
-	seen.began = now_s();
+	seen.began = program_now_s();
 	while (started < options.count && started < options.in_flight)
 		start();
 	while (finished < options.count) {
@@ -361,7 +279,7 @@ int main(int argc, char **argv)
 		receive();
 		retransmit();
 	}
-	report(now_s() - seen.began);
+	report(program_now_s() - seen.began);
 	if (options.stay)
 		stay();
 	return refused || lost ? 1 : 0;

@@ -23,22 +23,20 @@
  * never be seen unwrapped.  Ends with a JSON object; status 1 if any of this does not hold.
  */
 #include <errno.h>
-#include <getopt.h>
-#include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "tests/ike/mutation.h"
+#include "tests/ike/program.h"
 
 #define SILENCE_S    0.15 /* what is dropped is not answered */
 #define RETRANSMIT_S 1.0
 #define TRIES_MAX    20
 #define SILENT_MAX   4 /* in a row: the IKE_SA is gone */
+#define IN_FLIGHT_MAX 1000
 #define SCENARIO_MAX 24 /* messages over one IKE_SA, below 60 */
 
 enum scenario { GARBAGE, INIT, OPENING, HALF_OPEN, MEMBER, STRANGER, UNPROTECTED, SCENARIOS };
@@ -59,10 +57,9 @@ struct slot {
 };
 
 static struct {
-	struct ike_config config;
-	const char *server, *member, *stranger;
-	unsigned int cases, in_flight;
-	unsigned long seed;
+	struct program_server server;
+	const char *member, *stranger;
+	unsigned int cases, in_flight, seed;
 } options = { .cases = 1000, .in_flight = 32, .seed = 1 };
 
 static struct slot *slots;
@@ -72,19 +69,11 @@ static unsigned int cases[SCENARIOS], answered, granted, members_served, busy, f
 static uint8_t group_key[256];
 static size_t group_key_length;
 
-static double now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static void failed(const struct slot *slot, const char *what)
 {
 	failures++;
 	if (failures <= 20)
-		fprintf(stderr, "ike_mutate: seed %lu, case %u, %s of %s: %s\n", options.seed, total,
+		fprintf(stderr, "ike_mutate: seed %u, case %u, %s of %s: %s\n", options.seed, total,
 			scenario_names[slot->scenario], slot->identity, what);
 }
 
@@ -96,7 +85,7 @@ static void transmit(const uint8_t *packet, size_t length)
 
 static void send_request(struct slot *slot)
 {
-	slot->sent = now_s();
+	slot->sent = program_now_s();
 	transmit(slot->sa.request, slot->sa.request_length);
 }
 
@@ -118,7 +107,7 @@ static void begin(struct slot *slot)
 		   (slot->scenario == HALF_OPEN && mutation_number(2));
 	snprintf(slot->identity, sizeof(slot->identity),
 		 stranger ? options.stranger : options.member, (unsigned int)(slot - slots));
-	slot->config = options.config;
+	slot->config = options.server.config;
 	slot->config.identity = slot->identity;
 	slot->config.sender = mutation_number(2);
 	ike_random(spi, sizeof(spi));
@@ -152,11 +141,11 @@ static bool names_group(const struct ike_chain *chain)
 	struct ike_message message = { .first = chain->first,
 				       .payloads = chain->data,
 				       .length = chain->length };
-	size_t length = strlen(options.config.group);
+	size_t length = strlen(options.server.config.group);
 	struct ike_payload idg;
 
 	return ike_find(&message, PAYLOAD_IDG, &idg) && idg.length == 4 + length &&
-	       idg.body[0] == ID_KEY_ID && memcmp(idg.body + 4, options.config.group, length) == 0;
+	       idg.body[0] == ID_KEY_ID && memcmp(idg.body + 4, options.server.config.group, length) == 0;
 }
 
 static void send_protected(struct slot *slot, uint8_t exchange, const struct ike_chain *chain)
@@ -296,7 +285,7 @@ static void send_case(struct slot *slot)
 	cases[slot->scenario]++;
 	total++;
 	slot->left--;
-	slot->sent = now_s();
+	slot->sent = program_now_s();
 	switch (slot->scenario) {
 	case GARBAGE:
 		send_garbage();
@@ -332,7 +321,7 @@ static void close_slot(struct slot *slot)
 	chain.length = 0;
 	ike_chain_add(&chain, PAYLOAD_DELETE, body, sizeof(body));
 	slot->phase = CLOSING;
-	slot->sent = now_s();
+	slot->sent = program_now_s();
 	send_protected(slot, INFORMATIONAL, &chain);
 }
 
@@ -498,63 +487,28 @@ static void look_at(struct slot *slot, double now)
 
 /* ---- start ---- */
 
-static void open_socket(void)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST }, *found;
-
-	if (!options.server || getaddrinfo(options.server, "500", &hints, &found) != 0) {
-		fprintf(stderr, "ike_mutate: --server: not an address\n");
-		exit(2);
-	}
-	udp = socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (udp < 0 || connect(udp, found->ai_addr, found->ai_addrlen) < 0) {
-		perror("ike_mutate: socket");
-		exit(2);
-	}
-	freeaddrinfo(found);
-}
-
 static void read_options(int argc, char **argv)
 {
-	static const struct option names[] = {
-		{ "server", required_argument, NULL, 's' },
-		{ "member", required_argument, NULL, 'm' },
-		{ "stranger", required_argument, NULL, 'x' },
-		{ "server-identity", required_argument, NULL, 'r' },
-		{ "secret", required_argument, NULL, 'k' },
-		{ "group", required_argument, NULL, 'g' },
-		{ "cases", required_argument, NULL, 'n' },
-		{ "in-flight", required_argument, NULL, 'f' },
-		{ "seed", required_argument, NULL, 'd' },
-		{ 0 },
+	const struct program_option own[] = {
+		{ "member", PROGRAM_NEEDED, { .text = &options.member } },
+		{ "stranger", PROGRAM_NEEDED, { .text = &options.stranger } },
+		{ "cases", PROGRAM_NUMBER, { .number = &options.cases } },
+		{ "in-flight", PROGRAM_NUMBER, { .number = &options.in_flight } },
+		{ "seed", PROGRAM_NUMBER, { .number = &options.seed } },
 	};
-	int option;
 
-	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
-		switch (option) {
-		case 's': options.server = optarg; break;
-		case 'm': options.member = optarg; break;
-		case 'x': options.stranger = optarg; break;
-		case 'r': options.config.server_identity = optarg; break;
-		case 'k': options.config.secret = optarg; break;
-		case 'g': options.config.group = optarg; break;
-		case 'n': options.cases = (unsigned int)strtoul(optarg, NULL, 10); break;
-		case 'f': options.in_flight = (unsigned int)strtoul(optarg, NULL, 10); break;
-		case 'd': options.seed = strtoul(optarg, NULL, 10); break;
-		default: exit(2);
-		}
-	}
-	if (optind != argc || !options.member || !options.stranger || !options.config.group ||
-	    !options.config.server_identity || !options.config.secret || !options.in_flight ||
-	    options.in_flight > 1000) {
-		fprintf(stderr, "ike_mutate: options are missing, see the head of mutate.c\n");
-		exit(2);
-	}
+	program_options(argc, argv, &options.server, own, sizeof(own) / sizeof(*own));
+	program_check_format("member", options.member);
+	program_check_format("stranger", options.stranger);
+	if (!options.server.config.group)
+		program_fail("--group is needed");
+	if (!options.in_flight || options.in_flight > IN_FLIGHT_MAX)
+		program_fail("--in-flight: 1 to %u", IN_FLIGHT_MAX);
 }
 
 static void report(double seconds)
 {
-	printf("{\"cases\": %u, \"seed\": %lu, \"seconds\": %.1f", total, options.seed, seconds);
+	printf("{\"cases\": %u, \"seed\": %u, \"seconds\": %.1f", total, options.seed, seconds);
 	for (int i = 0; i < SCENARIOS; i++)
 		printf(", \"%s\": %u", scenario_names[i], cases[i]);
 	printf(", \"answered\": %u, \"granted\": %u, \"ike_sas\": %u, \"members_served\": %u, "
@@ -565,10 +519,10 @@ static void report(double seconds)
 int main(int argc, char **argv)
 {
 	struct pollfd fd = { .events = POLLIN };
-	double began = now_s();
+	double began = program_now_s();
 
 	read_options(argc, argv);
-	open_socket();
+	udp = program_socket(&options.server);
 	fd.fd = udp;
 	mutation_seed(options.seed);
 	slots = calloc(options.in_flight, sizeof(*slots));
@@ -581,13 +535,13 @@ int main(int argc, char **argv)
 			return 2;
 		receive();
 		for (unsigned int i = 0; i < options.in_flight; i++)
-			look_at(&slots[i], now_s());
+			look_at(&slots[i], program_now_s());
 	}
 	if (busy > 10 + members_served / 10) {
 		fprintf(stderr, "ike_mutate: %u good registrations were put off, %u granted\n", busy,
 			members_served);
 		failures++;
 	}
-	report(now_s() - began);
+	report(program_now_s() - began);
 	return failures ? 1 : 0;
 }
