@@ -101,6 +101,9 @@ def shapes(spi, key):
 GROUPS = [name for name in shapes(b"\1\1\1\1", bytes(32)) if name != "good"]
 # answered by something else than GSA and KD
 OTHERS = ["tunnel-mode", "error-and-keys"]
+# a group that is answered by one error: {name: notify}
+ERRORS = {"unknown": gikev2.INVALID_GROUP_ID, "forbidden": gikev2.AUTHORIZATION_FAILED,
+          "full": gikev2.REGISTRATION_FAILED}
 
 
 def name_of(message):
@@ -124,6 +127,8 @@ class KeyServer(Responder):
             self.left[group] = message.errors()[0]
             return []
         self.asked.append(message)
+        if group in ERRORS:
+            return [notify(ERRORS[group], bytes(range(200)))]
         spi = self.spis.setdefault(group, struct.pack(">I", 0x51000000 + len(self.spis)))
         gsa, kd = shapes(spi, ike_sa.wrap_key())[group if group not in OTHERS else "good"]
         payloads = [(GSA, gsa)] if gsa else []
@@ -251,6 +256,25 @@ def forged(key_server, ike_sa):
     del ike_sa
     return [(36, bytes([2, 0, 0, 0]) + KEY_SERVER.encode()),
             (AUTH, bytes([2, 0, 0, 0]) + key_server.secret[:32])]
+
+
+@case("an error notify is one whatever data it brings; the member asks again later")
+def error_with_data(lab):
+    with KeyServer(lab) as key_server:
+        for group in ERRORS:
+            join(lab, group, "retry-time 2")
+        key_server.serve(lambda: all(lab.member(SITE, group, "refused") for group in ERRORS), STEP_S,
+                         "the member is refused")
+        for group, name in (("unknown", "INVALID_GROUP_ID"), ("forbidden", "AUTHORIZATION_FAILED"),
+                            ("full", "REGISTRATION_FAILED")):
+            state = lab.member(SITE, group, "refused")
+            check(name in str(state), f"{group}: {state}")
+        asked = len(key_server.asked)
+        key_server.serve(lambda: len(key_server.asked) >= asked + len(ERRORS), STEP_S,
+                         "the member asks again")
+        leave(lab, ERRORS)
+        key_server.serve(lambda: "bad:" not in lab.run(SITE, "swanctl", "--list-sas"), STEP_S,
+                         "the IKE_SA is closed")
 
 
 @case("the member's other groups did not notice")
