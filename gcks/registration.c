@@ -166,6 +166,7 @@ struct gcks_registration *gcks_registration_new(const struct gcks_registration *
 	entry->delivered = values->delivered;
 	entry->stored_delivered = values->stored_delivered;
 	entry->missed = values->missed;
+	entry->pushed = values->pushed;
 	entry->delivery = values->delivery == GCKS_DELIVERY_IN_FLIGHT ? GCKS_DELIVERY_WAITING
 								      : values->delivery;
 	entry->identity = strdup(values->identity);

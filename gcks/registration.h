@@ -59,9 +59,9 @@ struct gcks_registration {
 	uint32_t *sender_ids; /* given since the counter began, oldest first */
 	size_t sender_id_count;
 
-	/* in flight */
-	uint32_t request, pushed; /* number of the Rekey, and the generation that it carries */
-	int64_t pushed_at;	  /* monotonic milliseconds */
+	uint32_t pushed;   /* newest generation that a Rekey has carried to it: it may hold that one */
+	uint32_t request;  /* number of that Rekey while it is in flight */
+	int64_t pushed_at; /* monotonic milliseconds */
 
 	/* of the table: not to be changed by others */
 	struct gcks_registration_link by_identity, by_ike_sa, by_request, by_delivery;

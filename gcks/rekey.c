@@ -62,9 +62,9 @@ void gcks_rekey_left(const struct gcks_tables *tables, const struct gcks_registr
 
 	if (!policy || !policy->rekey_on_leave || !group)
 		return;
-	/* of an SA whose push has not come to it yet it knows nothing */
-	if (entry->delivery == GCKS_DELIVERY_WAITING && group->newest &&
-	    entry->delivered < group->newest->generation && group->rekey.pushing)
+	/* it knows nothing of the SA that the others change to */
+	if (group->newest && entry->delivered < group->newest->generation &&
+	    entry->pushed < group->newest->generation)
 		return;
 	gcks_rekey_trigger(group, GCKS_TRIGGER_LEAVE, now);
 }
@@ -336,6 +336,11 @@ void gcks_rekey_loaded(const struct gcks_tables *tables, struct gcks_sa_group *g
 {
 	if (!group->newest)
 		return;
+	/* whom the earlier gcksd has told, and could not store any more, is not known */
+	for (int delivery = 0; delivery < GCKS_DELIVERIES; delivery++)
+		for (struct gcks_registration *entry = first_of(tables, group, delivery); entry;
+		     entry = gcks_registration_following(entry))
+			entry->pushed = group->newest->generation;
 	for (int delivery = 0; delivery < GCKS_DELIVERIES; delivery++)
 		wait_all(tables, group, delivery);
 }

@@ -44,6 +44,26 @@ static void answer_all(bool ok)
 		gcks_rekey_done(&server.tables, request, ok);
 }
 
+/* gcksd begins again with what the store has, and charon repeats every registration. */
+static void restart(void)
+{
+	struct gcks_sa_group *group = key_server_sas(&server);
+	struct gcks_registration *entry, *next, *loaded;
+
+	group->rekey = (struct gcks_rekey){ .due_at = GCKS_NEVER };
+	for (entry = server.registrations.head; entry; entry = next) {
+		struct gcks_registration values = *entry;
+
+		next = entry->next;
+		values.delivered = values.stored_delivered;
+		values.pushed = 0;
+		loaded = gcks_registration_new(&values);
+		ck_assert_ptr_nonnull(loaded);
+		gcks_registration_insert(&server.registrations, loaded);
+	}
+	gcks_rekey_loaded(&server.tables, group);
+}
+
 START_TEST(by_hand)
 {
 	const struct gcks_sa *old, *new;
@@ -167,6 +187,46 @@ START_TEST(leaves_before_its_turn)
 	ck_assert_uint_eq(key_server_sas(&server)->rekey.wished, 0);
 	/* one that may have got it does */
 	key_server_leave(&server, server.registrations.head->identity);
+	ck_assert_uint_eq(key_server_sas(&server)->rekey.wished, GCKS_TRIGGER_LEAVE);
+}
+END_TEST
+
+/* It was told, and charon is there again before its answer: it may have got it, whoever is told first now. */
+START_TEST(leaves_before_its_second_turn)
+{
+	struct gcks_registration *told;
+
+	key_server_register_many(&server, 3);
+	server.group->rekey_on_leave = true;
+	server.group->rekey_in_flight = 1;
+	server.silent = true;
+	trigger(GCKS_TRIGGER_OPERATOR);
+	key_server_run(&server);
+	told = gcks_registration_first(&server.registrations, BLUE, GCKS_DELIVERY_IN_FLIGHT);
+	gcks_rekey_resume(&server.tables, key_server_sas(&server), server.now);
+	key_server_run(&server);
+	ck_assert_int_eq(told->delivery, GCKS_DELIVERY_WAITING);
+	key_server_leave(&server, told->identity);
+	ck_assert_uint_eq(key_server_sas(&server)->rekey.wished, GCKS_TRIGGER_LEAVE);
+}
+END_TEST
+
+/* Whom an earlier gcksd has told is not known. */
+START_TEST(leaves_after_a_restart)
+{
+	struct gcks_registration *told;
+
+	key_server_register_many(&server, 3);
+	server.group->rekey_on_leave = true;
+	server.group->rekey_in_flight = 1;
+	server.silent = true;
+	trigger(GCKS_TRIGGER_OPERATOR);
+	key_server_run(&server);
+	restart();
+	gcks_rekey_resume(&server.tables, key_server_sas(&server), server.now);
+	key_server_run(&server);
+	told = gcks_registration_first(&server.registrations, BLUE, GCKS_DELIVERY_WAITING);
+	key_server_leave(&server, told->identity);
 	ck_assert_uint_eq(key_server_sas(&server)->rekey.wished, GCKS_TRIGGER_LEAVE);
 }
 END_TEST
@@ -438,6 +498,8 @@ Suite *rekey_suite(void)
 	tcase_add_test(tcase, leave_without_rekey);
 	tcase_add_test(tcase, triggers_while_pushing);
 	tcase_add_test(tcase, leaves_before_its_turn);
+	tcase_add_test(tcase, leaves_before_its_second_turn);
+	tcase_add_test(tcase, leaves_after_a_restart);
 	tcase_add_test(tcase, paced);
 	tcase_add_test(tcase, misses_rekeys);
 	tcase_add_test(tcase, answers_after_all);
