@@ -273,7 +273,8 @@ static void grant(const struct gcks_tables *tables, const Gsa__RegistrationReque
 	bool pairwise = policy->sharing == GCKS_SHARING_PAIRWISE, reserved = false;
 	bool others = gcks_registration_count(tables->registrations, policy->identifier) >
 		      (old ? 1u : 0u);
-	bool anew = newest && gcks_sa_fits(newest, policy) == GCKS_SA_OTHER_SHARING;
+	bool anew = group->rekey.anew ||
+		    (newest && gcks_sa_fits(newest, policy) == GCKS_SA_OTHER_SHARING);
 	/* nobody is there, but those who have left sent with it */
 	bool deserted = newest && policy->rekey_on_join && !old && !others;
 	bool make;
@@ -290,8 +291,8 @@ static void grant(const struct gcks_tables *tables, const Gsa__RegistrationReque
 		if (!end_registrations(
 			    tables, decision, policy->identifier, are_others,
 			    request->peer->identity,
-			    "the group begins anew: Sender-IDs are used up or policy has "
-			    "changed")) {
+			    group->rekey.anew ? group->rekey.anew
+					      : "Sender-IDs are used up or policy has changed")) {
 			fault(decision);
 			return;
 		}

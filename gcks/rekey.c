@@ -69,6 +69,11 @@ void gcks_rekey_left(const struct gcks_tables *tables, const struct gcks_registr
 	gcks_rekey_trigger(group, GCKS_TRIGGER_LEAVE, now);
 }
 
+void gcks_rekey_anew(struct gcks_sa_group *group, const char *reason)
+{
+	group->rekey.anew = reason;
+}
+
 /*
  * When the newest SA has to be replaced, so that the next one is in use everywhere before it ends:
  * the delays, and some time for the push; of a long lifetime a tenth.
@@ -171,6 +176,11 @@ struct gcks_rekey_action gcks_rekey_next(const struct gcks_tables *tables,
 		action.step = GCKS_REKEY_END_SA;
 		return action;
 	}
+	if (rekey->anew) {
+		if (now >= rekey->retry_at)
+			action.step = GCKS_REKEY_ANEW;
+		return action;
+	}
 	if (!group->newest) {
 		rekey->pushing = false;
 		rekey->wished = 0;
@@ -208,6 +218,8 @@ int64_t gcks_rekey_wakeup(const struct gcks_tables *tables, const struct gcks_sa
 
 	for (struct gcks_sa *sa = group->newest; sa; sa = gcks_sa_older(sa))
 		next = MIN_OF(next, ends_at(sa));
+	if (rekey->anew)
+		return MIN_OF(next, rekey->retry_at);
 	if (!group->newest || !policy)
 		return next;
 	if (!(rekey->wished & GCKS_TRIGGER_LIFETIME))

@@ -56,9 +56,16 @@ bool gcks_rekey_trigger(struct gcks_sa_group *group, enum gcks_trigger trigger, 
 void gcks_rekey_left(const struct gcks_tables *tables, const struct gcks_registration *entry,
 		     int64_t now);
 
+/*
+ * The group has to begin anew, since `reason` (static): it is tried until it is stored, and nobody is
+ * given anything of before meanwhile.
+ */
+void gcks_rekey_anew(struct gcks_sa_group *group, const char *reason);
+
 enum gcks_rekey_step {
 	GCKS_REKEY_NOTHING,
 	GCKS_REKEY_END_SA, /* `sa` is over: remove it from store and table */
+	GCKS_REKEY_ANEW,   /* gcks_decide_anew(), and the rest as with MAKE */
 	GCKS_REKEY_MAKE,   /* gcks_decide_rekey(), store, gcks_decision_apply(); or
 			      gcks_rekey_failed() */
 	GCKS_REKEY_PUSH,   /* tell `entry`, then gcks_rekey_pushed() */

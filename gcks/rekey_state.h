@@ -25,6 +25,7 @@ struct gcks_rekey {
 	unsigned int wished; /* triggers */
 	int64_t due_at;	     /* monotonic milliseconds, as all here */
 	int64_t retry_at;    /* the store or memory failed: not before; 0: they have not */
+	const char *anew;    /* why the group has to begin anew (static); NULL: it has not */
 	int64_t conflict_at; /* of the last trigger of this kind that counted; 0: none */
 	uint32_t conflict_generation; /* the newest SA then: it and older ones are not given again */
 	/* the one that is going on, or the last one */

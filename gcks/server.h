@@ -51,8 +51,6 @@ void gcks_server_register(const Gsa__RegistrationRequest *request);
  * stored, nothing has changed, and it is discarded; gcks_store_error() says why.
  */
 bool gcks_server_carry_out(struct gcks_decision *decision);
-/* The group begins anew, now or as soon as the store can be written.  `reason` is static. */
-void gcks_server_begin_anew(uint32_t identifier, const char *reason);
 /* bgpd learns of a new or changed registration; `old_address` has length 0 when it had none. */
 void gcks_server_announce(const struct gcks_registration *entry,
 			  const struct gcks_address *old_address);

@@ -2,15 +2,12 @@
 /* Key server: decisions carried out.  Decide, store, table, bgpd, and only then answer. */
 #include <zebra.h>
 
-#include "lib/frrevent.h"
 #include "lib/log.h"
 #include "lib/memory.h"
 
 #include "gcks/names.h"
 #include "gcks/sa_message.h"
 #include "gcks/server.h"
-
-#define ANEW_RETRY_S 10
 
 /* ---- answers ---- */
 
@@ -98,69 +95,6 @@ void gcks_server_announce(const struct gcks_registration *entry,
 	gcks_announce_member(entry, false);
 }
 
-/* ---- beginning anew ---- */
-
-struct anew {
-	struct anew *next;
-	uint32_t identifier;
-	const char *reason;
-};
-
-static struct anew *waiting_anew;
-static struct event *t_anew;
-
-static bool begin_anew(uint32_t identifier, const char *reason)
-{
-	struct gcks_sa_group *group = gcks_sa_group_find(&gcksd.sas, identifier);
-	struct gcks_decision decision;
-
-	if (!group)
-		return true;
-	if (!gcks_decide_anew(&gcks_server_tables, group, reason, &decision)) {
-		zlog_err("GSA: group %s (%u): no memory to begin anew; tried again in %d s",
-			 gcks_server_group_name(identifier), identifier, ANEW_RETRY_S);
-		return false;
-	}
-	zlog_notice(
-		"GSA: group %s (%u) begins anew: %s; %zu registrations and %zu SAs end, members "
-		"register again",
-		gcks_server_group_name(identifier), identifier, reason, decision.ended_count,
-		decision.ended_sa_count);
-	if (gcks_server_carry_out(&decision))
-		return true;
-	zlog_err("GSA: group %s (%u): that it begins anew is not stored, tried again in %d s: %s",
-		 gcks_server_group_name(identifier), identifier, ANEW_RETRY_S,
-		 gcks_store_error(gcksd.store));
-	return false;
-}
-
-static void retry_anew(struct event *event)
-{
-	struct anew *all = waiting_anew, *each;
-
-	waiting_anew = NULL;
-	while ((each = all)) {
-		all = each->next;
-		gcks_server_begin_anew(each->identifier, each->reason);
-		XFREE(MTYPE_TMP, each);
-	}
-}
-
-void gcks_server_begin_anew(uint32_t identifier, const char *reason)
-{
-	struct anew *wait;
-
-	for (wait = waiting_anew; wait; wait = wait->next)
-		if (wait->identifier == identifier)
-			return;
-	if (begin_anew(identifier, reason))
-		return;
-	wait = XCALLOC(MTYPE_TMP, sizeof(*wait));
-	*wait = (struct anew){ waiting_anew, identifier, reason };
-	waiting_anew = wait;
-	event_add_timer(gcksd.loop, retry_anew, NULL, ANEW_RETRY_S, &t_anew);
-}
-
 /* ---- registration ---- */
 
 static void log_registered(const struct gcks_decision *decision, bool new_sa, bool begins)
@@ -201,9 +135,8 @@ static void grant(const Gsa__RegistrationRequest *request, struct gcks_decision 
 	entry = decision->entry;
 	if (anew)
 		zlog_notice(
-			"GSA: group %s (%u) has begun anew: Sender-IDs are used up or policy has "
-			"changed; members register again",
-			decision->policy->name, entry->group);
+			"GSA: group %s (%u) has begun anew: %s; members register again",
+			decision->policy->name, entry->group, decision->ended_reason);
 	gcks_server_announce(entry, &decision->old_address);
 	log_registered(decision, new_sa, begins);
 	reply_granted(request, decision);

@@ -111,9 +111,10 @@ static void take_repeated(const Gsa__Registration *repeated)
 	gcks_registration_set_ike_sa(&gcksd.registrations, entry, peer->ike_sa);
 	gcks_registration_set_stale(entry, 0);
 	if (knows_more(repeated)) {
-		gcks_server_begin_anew(repeated->group,
-				       "a member has SAs or Sender-IDs that this store does not "
-				       "know: it is an older copy");
+		gcks_rekey_anew(gcks_sa_group_find(&gcksd.sas, repeated->group),
+				"a member has SAs or Sender-IDs that this store does not know: it "
+				"is an older copy");
+		gcks_server_rekey_soon();
 		return;
 	}
 	if (old_ike_sa && old_ike_sa != peer->ike_sa)

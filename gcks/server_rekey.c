@@ -46,6 +46,35 @@ static void end_sa(struct gcks_sa *sa, int64_t now)
 	gcks_sa_remove(&gcksd.sas, sa);
 }
 
+static void begin_anew(struct gcks_sa_group *group, int64_t now)
+{
+	uint32_t identifier = group->numbers.group;
+	const char *name = gcks_server_group_name(identifier), *reason = group->rekey.anew;
+	struct gcks_decision decision;
+	size_t registrations, sas;
+
+	if (!gcks_decide_anew(&gcks_server_tables, group, reason, &decision)) {
+		zlog_err("GSA: group %s (%u): no memory to begin anew; tried again in %d s", name,
+			 identifier, GCKS_REKEY_RETRY_MS / 1000);
+		gcks_rekey_failed(group, now);
+		return;
+	}
+	registrations = decision.ended_count;
+	sas = decision.ended_sa_count;
+	if (!gcks_server_carry_out(&decision)) {
+		zlog_err("GSA: group %s (%u): that it begins anew is not stored, tried again in %d "
+			 "s: %s",
+			 name, identifier, GCKS_REKEY_RETRY_MS / 1000,
+			 gcks_store_error(gcksd.store));
+		gcks_rekey_failed(group, now);
+		return;
+	}
+	zlog_notice(
+		"GSA: group %s (%u) begins anew: %s; %zu registrations and %zu SAs end, members "
+		"register again",
+		name, identifier, reason, registrations, sas);
+}
+
 static void make(struct gcks_sa_group *group, int64_t now)
 {
 	uint32_t identifier = group->numbers.group;
@@ -201,6 +230,9 @@ static void run_group(struct gcks_sa_group *group)
 		case GCKS_REKEY_END_SA:
 			end_sa(action.sa, now);
 			break;
+		case GCKS_REKEY_ANEW:
+			begin_anew(group, now);
+			break;
 		case GCKS_REKEY_MAKE:
 			make(group, now);
 			break;
@@ -298,8 +330,7 @@ void gcks_server_rekey_reconsider(void)
 			gcks_rekey_trigger(group, GCKS_TRIGGER_POLICY, gcks_now_ms());
 			break;
 		case GCKS_SA_OTHER_SHARING:
-			gcks_server_begin_anew(policy->identifier,
-					       "sharing or sender-id-bits were changed");
+			gcks_rekey_anew(group, "sharing or sender-id-bits were changed");
 			break;
 		}
 	}

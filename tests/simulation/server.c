@@ -387,6 +387,7 @@ static void look_at(struct group *group)
 
 		switch (next_action.step) {
 		case GCKS_REKEY_NOTHING:
+		case GCKS_REKEY_ANEW: /* only by a change of policy, or another store */
 			more = false;
 			break;
 		case GCKS_REKEY_END_SA:

@@ -149,6 +149,15 @@ static void make(struct key_server *server, struct gcks_sa_group *group)
 		gcks_rekey_failed(group, server->now);
 }
 
+static void begin_anew(struct key_server *server, struct gcks_sa_group *group)
+{
+	struct gcks_decision decision;
+
+	if (!gcks_decide_anew(&server->tables, group, group->rekey.anew, &decision) ||
+	    !carry_out(server, &decision))
+		gcks_rekey_failed(group, server->now);
+}
+
 static void end_sa(struct key_server *server, struct gcks_sa *sa)
 {
 	struct gcks_change change = { .kind = GCKS_REMOVE_SA, .sa = sa };
@@ -171,6 +180,9 @@ static bool step(struct key_server *server, struct gcks_sa_group *group)
 		return false;
 	case GCKS_REKEY_END_SA:
 		end_sa(server, action.sa);
+		break;
+	case GCKS_REKEY_ANEW:
+		begin_anew(server, group);
 		break;
 	case GCKS_REKEY_MAKE:
 		make(server, group);

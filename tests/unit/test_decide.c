@@ -243,6 +243,33 @@ START_TEST(anew)
 }
 END_TEST
 
+/* It cannot be stored yet: nobody is given a Sender-ID of before, and the next one brings it. */
+START_TEST(anew_waits)
+{
+	struct given given;
+
+	pairwise(16);
+	key_server_register_many(&server, 5);
+	server.store_fails = true;
+	gcks_rekey_anew(key_server_sas(&server), "test");
+	key_server_advance(&server, 3 * GCKS_REKEY_RETRY_MS);
+	ck_assert_uint_eq(server.registrations.count, 5);
+	server.store_fails = false;
+	given = granted("site6", 6, 0);
+	ck_assert(given.anew);
+	ck_assert_uint_eq(given.sender_ids[0], 0);
+	ck_assert_uint_eq(given.generations[0], 2);
+	ck_assert_uint_eq(server.registrations.count, 1);
+	/* that was it */
+	key_server_advance(&server, 2 * GCKS_REKEY_RETRY_MS);
+	ck_assert_uint_eq(server.registrations.count, 1);
+	gcks_rekey_anew(key_server_sas(&server), "test");
+	key_server_run(&server);
+	ck_assert_uint_eq(server.registrations.count, 0);
+	ck_assert_ptr_null(server.sas.head);
+}
+END_TEST
+
 /* A refused or discarded decision is as if nothing had been asked. */
 START_TEST(not_stored)
 {
@@ -372,6 +399,7 @@ Suite *decide_suite(void)
 	tcase_add_test(tcase, used_up_by_itself);
 	tcase_add_test(tcase, other_sharing);
 	tcase_add_test(tcase, anew);
+	tcase_add_test(tcase, anew_waits);
 	tcase_add_test(tcase, not_stored);
 	tcase_add_test(tcase, capabilities);
 	tcase_add_test(tcase, other_cipher);
