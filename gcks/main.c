@@ -213,7 +213,7 @@ static int own_file_read(struct event_loop *loop)
 
 /* ---- start ---- */
 
-/* Every key takes a locked page (libgsa/secret.h): the default limit is a few thousand at most. */
+/* Keys take locked memory (libgsa/secret.h). */
 static void raise_memory_limit(void)
 {
 	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
@@ -231,7 +231,7 @@ static void log_memory_limit(void)
 	if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
 		zlog_info(
 			"GSA: the limit of locked memory (RLIMIT_MEMLOCK) is enough for %llu keys",
-			(unsigned long long)limit.rlim_cur / sysconf(_SC_PAGESIZE));
+			(unsigned long long)limit.rlim_cur / GSA_SECRET_SIZE);
 }
 
 /*

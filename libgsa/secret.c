@@ -1,43 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * Every secret has pages of its own.  mlock() does not nest: with two secrets on one
- * page, giving back the first would unlock the second.
- */
 #include "libgsa/secret.h"
 
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
-static size_t mapped_size(size_t length)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
-	return (length + page - 1) / page * page;
-}
+#include "libgsa/locked.h"
 
 bool gsa_secret_alloc(struct gsa_secret *secret, size_t length)
 {
-	size_t size;
-	void *pages;
-
 	*secret = (struct gsa_secret){ 0 };
 	if (length == 0)
 		return true;
-	size = mapped_size(length);
-	if (size < length)
+	secret->data = gsa_locked_take(length);
+	if (!secret->data)
 		return false;
-	pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (pages == MAP_FAILED)
-		return false;
-	if (mlock(pages, size) != 0 || madvise(pages, size, MADV_DONTDUMP) != 0) {
-		munmap(pages, size);
-		return false;
-	}
-	*secret = (struct gsa_secret){ .data = pages, .length = length };
+	secret->length = length;
 	return true;
 }
 
@@ -70,10 +49,8 @@ bool gsa_secret_equal(const struct gsa_secret *a, const struct gsa_secret *b)
 
 void gsa_secret_clear(struct gsa_secret *secret)
 {
-	if (secret->data) {
-		gsa_wipe(secret->data, secret->length);
-		munmap(secret->data, mapped_size(secret->length)); /* unlocks */
-	}
+	if (secret->data)
+		gsa_locked_give(secret->data, secret->length);
 	*secret = (struct gsa_secret){ 0 };
 }
 

@@ -6,9 +6,11 @@
  * locked into memory, kept out of core dumps and overwritten before they are
  * given back.  No function here logs or formats the contents.
  *
- * Each takes whole pages of locked memory (RLIMIT_MEMLOCK, unless the process has
- * CAP_IPC_LOCK); locks do not survive fork(), so daemonise first.  The functions
- * that fill a secret take an empty or uninitialised one, never one that holds a key.
+ * They take locked memory (RLIMIT_MEMLOCK, unless the process has CAP_IPC_LOCK): up to
+ * GSA_SECRET_SIZE octets take that much of a page, more take whole pages (locked.c).
+ * Locks do not survive fork(), so daemonise first.  Any thread may call these, but one
+ * secret is not for two at a time.  The functions that fill a secret take an empty or
+ * uninitialised one, never one that holds a key.
  */
 #ifndef LIBGSA_SECRET_H
 #define LIBGSA_SECRET_H
@@ -16,6 +18,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define GSA_SECRET_SIZE 128
 
 struct gsa_secret {
 	uint8_t *data; /* NULL when empty */

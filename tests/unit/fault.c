@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "tests/unit/fault.h"
 
@@ -11,7 +10,8 @@ void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *memory, size_t size);
 void *__real_reallocarray(void *memory, size_t count, size_t size);
 char *__real_strdup(const char *text);
-void *__real_mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset);
+void *__real_gsa_locked_take(size_t length);
+void __real_gsa_locked_give(void *memory, size_t length);
 void __real_free(void *memory);
 
 void *__wrap_malloc(size_t size);
@@ -19,7 +19,8 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *memory, size_t size);
 void *__wrap_reallocarray(void *memory, size_t count, size_t size);
 char *__wrap_strdup(const char *text);
-void *__wrap_mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset);
+void *__wrap_gsa_locked_take(size_t length);
+void __wrap_gsa_locked_give(void *memory, size_t length);
 void __wrap_free(void *memory);
 
 static unsigned int countdown;
@@ -89,9 +90,15 @@ char *__wrap_strdup(const char *text)
 	return fails() ? NULL : counted(__real_strdup(text));
 }
 
-void *__wrap_mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset)
+void *__wrap_gsa_locked_take(size_t length)
 {
-	return fails() ? MAP_FAILED : __real_mmap(at, length, protection, flags, fd, offset);
+	return fails() ? NULL : counted(__real_gsa_locked_take(length));
+}
+
+void __wrap_gsa_locked_give(void *memory, size_t length)
+{
+	live--;
+	__real_gsa_locked_give(memory, length);
 }
 
 void __wrap_free(void *memory)

@@ -12,7 +12,7 @@
 void fault_arm(unsigned int countdown);
 /* Has it failed?  Nothing fails any more. */
 bool fault_disarm(void);
-/* Allocations less those given back, since the program began; mapped pages are not counted. */
+/* Allocations less those given back, since the program began; secrets count as one each. */
 long fault_live(void);
 
 #endif

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/unit/unit.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "libgsa/secret.h"
 
@@ -63,7 +66,7 @@ START_TEST(kept_out_of_core_dumps)
 END_TEST
 
 #ifndef __SANITIZE_ADDRESS__ /* it makes mlock() do nothing */
-/* The neighbour stays locked: each secret has pages of its own. */
+/* The neighbour stays locked, though they share a page. */
 START_TEST(locked_until_cleared)
 {
 	struct gsa_secret a, b;
@@ -77,7 +80,93 @@ START_TEST(locked_until_cleared)
 	gsa_secret_clear(&b);
 }
 END_TEST
+
+/* Locks are not inherited: what a child puts into a secret is not on a page of its parent. */
+START_TEST(locked_after_fork)
+{
+	struct gsa_secret before, after;
+	int status;
+	pid_t child;
+
+	ck_assert(gsa_secret_copy(&before, "before", 6));
+	child = fork();
+	if (!child) {
+		bool ok = gsa_secret_alloc(&after, 32) && mapping_has_flag(after.data, " lo") &&
+			  memcmp(before.data, "before", 6) == 0;
+
+		gsa_secret_clear(&before);
+		/* not the place that it has just given back, either */
+		ok = ok && gsa_secret_alloc(&before, 32) && mapping_has_flag(before.data, " lo");
+		_exit(ok ? 0 : 1);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	ck_assert(mapping_has_flag(before.data, " lo"));
+	ck_assert_mem_eq(before.data, "before", 6);
+	gsa_secret_clear(&before);
+}
+END_TEST
 #endif
+
+#define MANY 1000
+
+/* Short and long ones, given back in another order. */
+START_TEST(many)
+{
+	static struct gsa_secret secrets[MANY];
+	size_t lengths[] = { 16, 32, GSA_SECRET_SIZE, GSA_SECRET_SIZE + 1, 20000 };
+	uint8_t expected[20000], zero[20000] = { 0 };
+
+	for (int round = 0; round < 3; round++) {
+		for (size_t i = 0; i < MANY; i++) {
+			size_t length = lengths[(i + round) % 5];
+
+			ck_assert(gsa_secret_alloc(&secrets[i], length));
+			ck_assert_mem_eq(secrets[i].data, zero, length);
+			memset(secrets[i].data, (int)(i & 0xff), length);
+		}
+		for (size_t i = 0; i < MANY; i++) {
+			struct gsa_secret *secret = &secrets[i * 7 % MANY];
+
+			memset(expected, (int)(i * 7 % MANY & 0xff), secret->length);
+			ck_assert_mem_eq(secret->data, expected, secret->length);
+			gsa_secret_clear(secret);
+		}
+	}
+}
+END_TEST
+
+static void *take_and_give(void *mark)
+{
+	struct gsa_secret secrets[40];
+	bool ok = true;
+
+	for (int round = 0; round < 500; round++) {
+		for (size_t i = 0; i < 40; i++)
+			ok = gsa_secret_copy(&secrets[i], mark, 16) && ok;
+		for (size_t i = 0; i < 40; i++) {
+			ok = memcmp(secrets[i].data, mark, 16) == 0 && ok;
+			gsa_secret_clear(&secrets[i]);
+		}
+	}
+	return ok ? mark : NULL;
+}
+
+START_TEST(from_several_threads)
+{
+	char marks[4][17] = { "aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb", "cccccccccccccccc",
+			      "dddddddddddddddd" };
+	pthread_t threads[4];
+	void *result;
+
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, take_and_give, marks[i]), 0);
+	for (int i = 0; i < 4; i++) {
+		pthread_join(threads[i], &result);
+		ck_assert_ptr_eq(result, marks[i]);
+	}
+}
+END_TEST
 
 START_TEST(too_much)
 {
@@ -140,7 +229,10 @@ Suite *secret_suite(void)
 	tcase_add_test(buffers, kept_out_of_core_dumps);
 #ifndef __SANITIZE_ADDRESS__
 	tcase_add_test(buffers, locked_until_cleared);
+	tcase_add_test(buffers, locked_after_fork);
 #endif
+	tcase_add_test(buffers, many);
+	tcase_add_test(buffers, from_several_threads);
 	tcase_add_test(buffers, too_much);
 	tcase_add_test(buffers, copy_and_compare);
 	tcase_add_test(buffers, random_differs);
