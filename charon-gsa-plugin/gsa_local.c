@@ -6,8 +6,8 @@
  *    ^                          |             |
  *    +------- 1, 2, 4, 5 s -----+--- lost ----+
  *
- * Two threads.  One owns the socket: it connects, reads and writes, never runs anyone else's
- * code and so never waits long.  The other handles what was received, in its order; it may wait
+ * Two threads.  One owns the socket: it connects, reads, and writes what others could not send at
+ * once, never runs anyone else's code and so never waits long.  The other handles what was received, in its order; it may wait
  * for an IKE_SA whose holder in turn waits for an answer, which the first one hands over.
  *
  * Nothing is removed because the connection is lost.
@@ -41,10 +41,10 @@ void gsa_local_wake(private_gsa_local_t *this)
 
 static void lost(private_gsa_local_t *this, const char *reason)
 {
+	this->mutex->lock(this->mutex);
 	if (this->fd >= 0)
 		close(this->fd);
 	this->fd = -1;
-	this->mutex->lock(this->mutex);
 	this->state = DOWN;
 	this->open = FALSE;
 	this->generation++;

@@ -47,7 +47,7 @@ struct private_gsa_local_t {
 	link_state_t state;
 	bool open;	     /* the handling thread is at this connection: others may send */
 	uint32_t generation; /* of the connection */
-	linked_list_t *out;  /* chunk_t * */
+	linked_list_t *out;  /* chunk_t *, what could not be sent at once */
 	size_t out_size;
 	bool overflow;
 	linked_list_t *in;	  /* gsa_received_t * */
@@ -56,8 +56,9 @@ struct private_gsa_local_t {
 	u_int dropped; /* messages, since it was last logged */
 	time_t dropped_logged;
 
+	int fd; /* changed by the socket's thread */
+
 	/* the socket's thread only */
-	int fd;
 	uint8_t *buffer;
 	u_int retry_s;
 	char logged[GSA_LOCAL_REASON];
@@ -68,7 +69,7 @@ void gsa_local_wake(private_gsa_local_t *this);
 
 /* gsa_local_handle.c; with the mutex locked */
 
-/** Queue a message for gcksd; FALSE: too long, or gcksd does not read. */
+/** Send a message to gcksd, or queue it; FALSE: too long, or gcksd does not read. */
 bool gsa_local_enqueue(private_gsa_local_t *this, const Gsa__Message *message);
 /** Adopts a message for the handling thread; NULL: gcksd has said Hello. */
 void gsa_local_hand_over(private_gsa_local_t *this, Gsa__Message *message);

@@ -5,6 +5,8 @@
  */
 #include "charon-gsa-plugin/gsa_local.h"
 
+#include <sys/socket.h>
+
 #define OUT_MAX	       (32 * 1024 * 1024) /* octets; gcksd hangs: drop the connection */
 #define LOG_INTERVAL_S 60
 
@@ -65,6 +67,16 @@ void gsa_local_clear(private_gsa_local_t *this)
 	conclude_all(this);
 }
 
+/*
+ * Of a thread that has something to send, so that the socket's thread need not be woken for it.
+ * FALSE: the socket is full, or broken, which that thread will see, too.
+ */
+static bool send_now(private_gsa_local_t *this, chunk_t packed)
+{
+	return this->fd >= 0 && !this->out->get_count(this->out) &&
+	       send(this->fd, packed.ptr, packed.len, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+}
+
 bool gsa_local_enqueue(private_gsa_local_t *this, const Gsa__Message *message)
 {
 	size_t size = gsa__message__get_packed_size(message);
@@ -82,6 +94,10 @@ bool gsa_local_enqueue(private_gsa_local_t *this, const Gsa__Message *message)
 	INIT(packed);
 	*packed = chunk_alloc(size);
 	packed->len = gsa_message_pack(message, packed->ptr);
+	if (send_now(this, *packed)) {
+		gsa_local_free_packed(packed);
+		return TRUE;
+	}
 	this->out_size += size;
 	this->out->insert_last(this->out, packed);
 	gsa_local_wake(this);
