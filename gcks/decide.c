@@ -90,16 +90,32 @@ static void add_change(struct gcks_decision *decision, struct gcks_change change
 	decision->changes[decision->change_count++] = change;
 }
 
-/* What ends first, so that it never takes what came in its place. */
-static bool make_changes(struct gcks_decision *decision, bool numbers_changed)
+/* Of the Sender-IDs of a group that begins anew none is anybody's any more. */
+static void add_ends(const struct gcks_tables *tables, struct gcks_decision *decision)
 {
-	decision->changes = calloc(decision->ended_count + decision->ended_sa_count + 3,
-				   sizeof(*decision->changes));
-	if (!decision->changes)
-		return false;
+	if (!decision->anew) {
+		decision->change_count +=
+			gcks_former_changes(tables->sas, decision->ended, decision->ended_count,
+					    decision->changes + decision->change_count);
+		return;
+	}
 	for (size_t i = 0; i < decision->ended_count; i++)
 		add_change(decision, (struct gcks_change){ .kind = GCKS_REMOVE_REGISTRATION,
 							   .registration = decision->ended[i] });
+	add_change(decision,
+		   (struct gcks_change){ .kind = GCKS_FORGET_FORMER,
+					 .former = { decision->numbers.group, GCKS_FORMER_ALL } });
+}
+
+/* What ends first, so that it never takes what came in its place. */
+static bool make_changes(const struct gcks_tables *tables, struct gcks_decision *decision,
+			 bool numbers_changed)
+{
+	decision->changes = calloc(2 * decision->ended_count + decision->ended_sa_count + 4,
+				   sizeof(*decision->changes));
+	if (!decision->changes)
+		return false;
+	add_ends(tables, decision);
 	for (size_t i = 0; i < decision->ended_sa_count; i++)
 		add_change(decision, (struct gcks_change){ .kind = GCKS_REMOVE_SA,
 							   .sa = decision->ended_sas[i] });
@@ -232,8 +248,7 @@ static bool make_entry(struct gcks_decision *decision, const Gsa__RegistrationRe
 	/* it may go on with one that its kernel states have (RFC 9838 §2.5.1 step 4 is about new
 	 * ones) */
 	if (!old && !decision->anew)
-		values.sender_id_count =
-			gcks_former_ids(decision->group->former, peer->identity, ids);
+		values.sender_id_count = gcks_former_ids(decision->group, peer->identity, ids);
 	if (old && !decision->anew)
 		for (size_t i = 0; i < old->sender_id_count; i++)
 			ids[values.sender_id_count++] = old->sender_ids[i];
@@ -319,7 +334,7 @@ static void grant(const struct gcks_tables *tables, const Gsa__RegistrationReque
 	if (decision->sender_id_count)
 		reserved = reserve(decision, policy->sender_id_bits);
 	if (!make_entry(decision, request, address, old, newest->generation, wall) ||
-	    !make_changes(decision, reserved || decision->sa || anew))
+	    !make_changes(tables, decision, reserved || decision->sa || anew))
 		fault(decision);
 }
 
@@ -401,7 +416,7 @@ bool gcks_decide_rekey(const struct gcks_tables *tables, struct gcks_sa_group *g
 		decision->begins = true;
 		ok = make_sa(tables, decision, now, wall, false);
 	}
-	ok = ok && make_changes(decision, decision->sa != NULL);
+	ok = ok && make_changes(tables, decision, decision->sa != NULL);
 	if (!ok)
 		gcks_decision_discard(decision);
 	return ok;
@@ -420,7 +435,7 @@ bool gcks_decide_anew(const struct gcks_tables *tables, struct gcks_sa_group *gr
 	look_at_group(decision, group);
 	count_anew(decision);
 	if (end_registrations(tables, decision, group->numbers.group, are_all, NULL, reason) &&
-	    end_sas(decision, group) && make_changes(decision, true))
+	    end_sas(decision, group) && make_changes(tables, decision, true))
 		return true;
 	gcks_decision_discard(decision);
 	return false;
@@ -433,14 +448,16 @@ void gcks_decision_apply(const struct gcks_tables *tables, struct gcks_decision 
 {
 	struct gcks_sa_group *group = decision->group;
 
-	for (size_t i = 0; i < decision->ended_count; i++)
-		gcks_registration_remove(tables->registrations, decision->ended[i]);
+	for (size_t i = 0; i < decision->ended_count; i++) {
+		gcks_registration_take_out(tables->registrations, decision->ended[i]);
+		gcks_former_keep(tables->sas, decision->ended[i]);
+	}
 	for (size_t i = 0; i < decision->ended_sa_count; i++)
 		gcks_sa_remove(tables->sas, decision->ended_sas[i]);
 	group->numbers = decision->numbers;
 	group->sender_id_next = decision->sender_id_next;
 	if (decision->anew)
-		gcks_former_clear(&group->former);
+		gcks_former_clear(group);
 	if (decision->anew || !group->newest)
 		group->rekey = (struct gcks_rekey){ .due_at = GCKS_NEVER,
 						    .conflict_at = group->rekey.conflict_at };
@@ -451,7 +468,9 @@ void gcks_decision_apply(const struct gcks_tables *tables, struct gcks_decision 
 			group->rekey.wished |= GCKS_TRIGGER_JOIN;
 		gcks_rekey_begin(tables, group, now);
 	}
-	if (decision->entry)
+	if (decision->entry) {
+		gcks_former_forget(group, decision->entry->identity);
 		gcks_registration_insert(tables->registrations, decision->entry);
+	}
 	free_lists(decision);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Decisions of the key server, apart from carrying them out.  Pure but for randomness: a decision
- * changes no table.
+ * changes no table (but the numbers of those who leave, former.h).
  *
  *   gcks_decide_...()        tables + event --> decision: verdict, changes to store, what becomes
  * new gcks_store_commit()      decision.changes, by the caller gcks_decision_apply()    tables <--

@@ -4,74 +4,92 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct gcks_former {
-	struct gcks_former *next; /* left earlier */
-	char *identity;
-	uint32_t ids[GCKS_SENDER_IDS_KEPT];
-	size_t count;
-};
-
-static void former_free(struct gcks_former *former)
+/* The number of the last to leave that are not kept any more; 0: all are. */
+static uint64_t forgotten(const struct gcks_sa_group *group)
 {
-	free(former->identity);
-	free(former);
+	return group->left > GCKS_FORMER_KEPT ? group->left - GCKS_FORMER_KEPT : 0;
 }
 
-/* Those of the identity, and of what is behind the others those that are too many. */
-static void make_room(struct gcks_former **list, const char *identity)
+size_t gcks_former_changes(const struct gcks_sa_table *sas,
+			   struct gcks_registration *const *entries, size_t count,
+			   struct gcks_change *changes)
 {
-	size_t kept = 0;
+	size_t changed = 0;
 
-	while (*list) {
-		struct gcks_former *former = *list;
+	for (size_t i = 0; i < count; i++) {
+		struct gcks_registration *entry = entries[i];
+		struct gcks_sa_group *group = gcks_sa_group_find(sas, entry->group);
+		bool keep = group && entry->sender_id_count;
 
-		if (kept < GCKS_FORMER_KEPT - 1 && strcmp(former->identity, identity) != 0) {
-			list = &former->next;
-			kept++;
-			continue;
-		}
-		*list = former->next;
-		former_free(former);
+		entry->left = keep ? ++group->left : 0;
+		changes[changed++] = (struct gcks_change){
+			.kind = keep ? GCKS_END_REGISTRATION : GCKS_REMOVE_REGISTRATION,
+			.registration = entry,
+		};
+	}
+	/* of each group once */
+	for (size_t i = 0; i < count; i++) {
+		struct gcks_sa_group *group = gcks_sa_group_find(sas, entries[i]->group);
+
+		if (entries[i]->left && entries[i]->left == group->left && forgotten(group))
+			changes[changed++] = (struct gcks_change){
+				.kind = GCKS_FORGET_FORMER,
+				.former = { group->numbers.group, forgotten(group) },
+			};
+	}
+	return changed;
+}
+
+void gcks_former_keep(const struct gcks_sa_table *sas, struct gcks_registration *entry)
+{
+	struct gcks_sa_group *group = gcks_sa_group_find(sas, entry->group);
+	struct gcks_registration **link, *old;
+
+	if (!entry->left || !group) {
+		gcks_registration_free(entry);
+		return;
+	}
+	entry->next = group->former;
+	group->former = entry;
+	for (link = &group->former; *link && (*link)->left > forgotten(group);)
+		link = &(*link)->next;
+	while ((old = *link)) {
+		*link = old->next;
+		gcks_registration_free(old);
 	}
 }
 
-void gcks_former_keep(struct gcks_former **list, const struct gcks_registration *entry)
+size_t gcks_former_ids(const struct gcks_sa_group *group, const char *identity, uint32_t *ids)
 {
-	struct gcks_former *former;
+	const struct gcks_registration *former = group->former;
 
-	if (!entry->sender_id_count || entry->sender_id_count > GCKS_SENDER_IDS_KEPT)
-		return;
-	make_room(list, entry->identity);
-	former = calloc(1, sizeof(*former));
+	while (former && strcmp(former->identity, identity) != 0)
+		former = former->next;
+	if (!former)
+		return 0;
+	memcpy(ids, former->sender_ids, former->sender_id_count * sizeof(*ids));
+	return former->sender_id_count;
+}
+
+void gcks_former_forget(struct gcks_sa_group *group, const char *identity)
+{
+	struct gcks_registration **link = &group->former, *former;
+
+	while (*link && strcmp((*link)->identity, identity) != 0)
+		link = &(*link)->next;
+	former = *link;
 	if (!former)
 		return;
-	former->identity = strdup(entry->identity);
-	if (!former->identity) {
-		free(former);
-		return;
-	}
-	former->count = entry->sender_id_count;
-	memcpy(former->ids, entry->sender_ids, former->count * sizeof(*former->ids));
-	former->next = *list;
-	*list = former;
+	*link = former->next;
+	gcks_registration_free(former);
 }
 
-size_t gcks_former_ids(const struct gcks_former *list, const char *identity, uint32_t *ids)
+void gcks_former_clear(struct gcks_sa_group *group)
 {
-	while (list && strcmp(list->identity, identity) != 0)
-		list = list->next;
-	if (!list)
-		return 0;
-	memcpy(ids, list->ids, list->count * sizeof(*ids));
-	return list->count;
-}
+	struct gcks_registration *former;
 
-void gcks_former_clear(struct gcks_former **list)
-{
-	while (*list) {
-		struct gcks_former *former = *list;
-
-		*list = former->next;
-		former_free(former);
+	while ((former = group->former)) {
+		group->former = former->next;
+		gcks_registration_free(former);
 	}
 }

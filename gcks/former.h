@@ -1,23 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Sender-IDs of members whose registration has ended.  A group's counter gives them to nobody else
- * before it begins anew, and a member that did not hear of the end may still send with one: when
- * it registers again they are its own as before.  Pure; best effort: what is forgotten here costs
- * such a member its routes until its next Sender-ID, never a Sender-ID given twice.
+ * Members whose registration has ended, with the Sender-IDs that they had.  A group's counter
+ * gives these to nobody else before it begins anew, and a member that did not hear of the end may
+ * still send with one: when it registers again they are its own as before.
+ *
+ * They are numbered in the order of leaving.  In the store the row of the registration stays, as
+ * that of a former one, until the member registers again.  Pure.
  */
 #ifndef GCKS_FORMER_H
 #define GCKS_FORMER_H
 
-#include "gcks/registration.h"
+#include "gcks/sa_table.h"
+#include "gcks/store.h"
 
-#define GCKS_FORMER_KEPT 256 /* members of a group; of more the first to leave are forgotten */
+#define GCKS_FORMER_KEPT 256 /* the last to leave of a group */
 
-struct gcks_former;
-
-/* Does nothing without Sender-IDs, or without memory. */
-void gcks_former_keep(struct gcks_former **list, const struct gcks_registration *entry);
+/*
+ * What has to be stored when registrations end: of those with Sender-IDs that they are former
+ * ones, of others that they are gone.  At most 2 * count changes, which borrow the entries; how
+ * many.  Tables stay as they are but for the numbers, of which some may never be used.
+ */
+size_t gcks_former_changes(const struct gcks_sa_table *sas,
+			   struct gcks_registration *const *entries, size_t count,
+			   struct gcks_change *changes);
+/* That is stored: adopts the entry, which is out of its table, and keeps or frees it. */
+void gcks_former_keep(const struct gcks_sa_table *sas, struct gcks_registration *entry);
 /* How many of the identity's were copied to `ids`, oldest first, at most GCKS_SENDER_IDS_KEPT. */
-size_t gcks_former_ids(const struct gcks_former *list, const char *identity, uint32_t *ids);
-void gcks_former_clear(struct gcks_former **list);
+size_t gcks_former_ids(const struct gcks_sa_group *group, const char *identity, uint32_t *ids);
+void gcks_former_forget(struct gcks_sa_group *group, const char *identity);
+void gcks_former_clear(struct gcks_sa_group *group);
 
 #endif

@@ -354,7 +354,7 @@ void gcks_registration_insert(struct gcks_registrations *table, struct gcks_regi
 		grow(table);
 }
 
-void gcks_registration_remove(struct gcks_registrations *table, struct gcks_registration *entry)
+void gcks_registration_take_out(struct gcks_registrations *table, struct gcks_registration *entry)
 {
 	struct gcks_registration_group *group = entry->of;
 
@@ -371,6 +371,12 @@ void gcks_registration_remove(struct gcks_registrations *table, struct gcks_regi
 	group->stale -= entry->stale;
 	if (!--group->count)
 		remove_group(group);
+	entry->of = NULL;
+}
+
+void gcks_registration_remove(struct gcks_registrations *table, struct gcks_registration *entry)
+{
+	gcks_registration_take_out(table, entry);
 	gcks_registration_free(entry);
 }
 

@@ -63,6 +63,9 @@ struct gcks_registration {
 	uint32_t request;  /* number of that Rekey while it is in flight */
 	int64_t pushed_at; /* monotonic milliseconds */
 
+	/* of one that has ended, in the order of its group (former.h); 0: not kept */
+	uint64_t left;
+
 	/* of the table: not to be changed by others */
 	struct gcks_registration_link by_identity, by_ike_sa, by_request, by_delivery;
 	struct gcks_registration_group *of;    /* of its group */
@@ -119,6 +122,8 @@ void gcks_registration_insert(struct gcks_registrations *table, struct gcks_regi
 bool gcks_registration_same_credential(const struct gcks_registration *a,
 				       const struct gcks_registration *b);
 void gcks_registration_remove(struct gcks_registrations *table, struct gcks_registration *entry);
+/* The same, but the entry goes on, in no table, and is the caller's. */
+void gcks_registration_take_out(struct gcks_registrations *table, struct gcks_registration *entry);
 void gcks_registrations_clear(struct gcks_registrations *table);
 size_t gcks_registration_count(const struct gcks_registrations *table, uint32_t group);
 

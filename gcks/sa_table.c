@@ -58,7 +58,7 @@ static void free_group(struct gcks_sa_table *table, struct gcks_sa_group *group)
 	while (*at != group)
 		at = &(*at)->next;
 	*at = group->next;
-	gcks_former_clear(&group->former);
+	gcks_former_clear(group);
 	free(group);
 }
 

@@ -10,6 +10,7 @@
 #define GCKS_SA_TABLE_H
 
 #include "gcks/policy.h"
+#include "gcks/registration.h"
 #include "gcks/rekey_state.h"
 #include "libgsa/gikev2.h"
 #include "libgsa/secret.h"
@@ -60,7 +61,9 @@ struct gcks_sa_group {
 	struct gcks_sa *newest;	 /* its older ones follow; NULL: none */
 	size_t sa_count;
 	struct gcks_rekey rekey;
-	struct gcks_former *former; /* Sender-IDs of those who have left */
+	/* those who have left, the last first (former.h), and the number of the last one */
+	struct gcks_registration *former;
+	uint64_t left;
 };
 
 #define GCKS_SA_GROUP_CHAINS 256

@@ -50,38 +50,47 @@ void gcks_server_tell_end(uint32_t ike_sa, uint32_t group, const char *reason)
 
 /*
  * What ends has to end also when the disk is full: it leaves the tables at once and waits here
- * until the store can be written.  Removals are the first in every commit, so they never take what
- * came in their place.  Those that wait when gcksd ends are lost: the registration is loaded again,
- * and ends when policy is looked at or its hold time is over.
+ * until the store can be written.  Removals are the first in every commit, in the order in which
+ * they came, so they never take what came in their place.  Those that wait when gcksd ends are
+ * lost: the registration is loaded again, and ends when policy is looked at or its hold time is
+ * over.
  */
 struct removal {
 	struct removal *next;
 	struct gcks_change change;
-	struct gcks_registration registration; /* group and identity only */
+	struct gcks_registration registration; /* group, identity and number only */
 	struct gcks_sa sa;		       /* SPI only, never the key */
 	struct gcks_sa_numbers numbers;	       /* identifier only */
 };
 
-static struct removal *removals;
+static struct removal *removals, **last_removal = &removals;
 
 static void add_removal(const struct gcks_change *change)
 {
 	struct removal *removal = XCALLOC(MTYPE_TMP, sizeof(*removal));
 
-	removal->change.kind = change->kind;
-	if (change->kind == GCKS_REMOVE_REGISTRATION) {
+	removal->change = *change;
+	switch (change->kind) {
+	case GCKS_REMOVE_REGISTRATION:
+	case GCKS_END_REGISTRATION:
 		removal->registration.group = change->registration->group;
+		removal->registration.left = change->registration->left;
 		removal->registration.identity = XSTRDUP(MTYPE_TMP, change->registration->identity);
 		removal->change.registration = &removal->registration;
-	} else if (change->kind == GCKS_REMOVE_SA) {
+		break;
+	case GCKS_REMOVE_SA:
 		removal->sa.spi = change->sa->spi;
 		removal->change.sa = &removal->sa;
-	} else {
+		break;
+	case GCKS_REMOVE_NUMBERS:
 		removal->numbers.group = change->numbers->group;
 		removal->change.numbers = &removal->numbers;
+		break;
+	default: /* it borrows nothing */
+		break;
 	}
-	removal->next = removals;
-	removals = removal;
+	*last_removal = removal;
+	last_removal = &removal->next;
 }
 
 static void free_removals(void)
@@ -93,6 +102,7 @@ static void free_removals(void)
 		XFREE(MTYPE_TMP, removal->registration.identity);
 		XFREE(MTYPE_TMP, removal);
 	}
+	last_removal = &removals;
 	event_cancel(&t_removals);
 }
 
@@ -127,12 +137,12 @@ static void retry_removals(struct event *event)
 		event_add_timer(gcksd.loop, retry_removals, NULL, REMOVAL_RETRY_S, &t_removals);
 }
 
-/* What the changes name may be freed afterwards. */
+/* What the changes borrow may be freed afterwards. */
 void gcks_server_commit_removals(const char *what, const struct gcks_change *changes, size_t count)
 {
 	if (gcks_server_commit(changes, count))
 		return;
-	zlog_err("GSA: the end of %zu %s is not stored yet: %s", count, what,
+	zlog_err("GSA: the end of %s is not stored yet (%zu changes): %s", what, count,
 		 gcks_store_error(gcksd.store));
 	for (size_t i = 0; i < count; i++)
 		add_removal(&changes[i]);
@@ -175,29 +185,36 @@ static void end(struct ending *ending, bool tell_charon)
 {
 	struct gcks_registration *entry = ending->entry;
 	uint32_t ike_sa = entry->ike_sa, group = entry->group;
-	struct gcks_sa_group *sas = gcks_sa_group_find(&gcksd.sas, group);
 
-	if (sas)
-		gcks_former_keep(&sas->former, entry);
 	gcks_server_ends(entry, ending->reason);
 	gcks_rekey_left(&gcks_server_tables, entry, gcks_now_ms());
-	gcks_registration_remove(&gcksd.registrations, entry);
+	gcks_registration_take_out(&gcksd.registrations, entry);
+	gcks_former_keep(&gcksd.sas, entry);
 	if (tell_charon)
 		gcks_server_tell_end(ike_sa, group, ending->reason);
 	XFREE(MTYPE_TMP, ending->reason);
 }
 
-static unsigned int end_all(struct endings *endings, bool tell_charon)
+static void store_ends(const struct endings *endings)
 {
+	struct gcks_registration **entries;
 	struct gcks_change *changes;
 
+	entries = XCALLOC(MTYPE_TMP, endings->count * sizeof(struct gcks_registration *));
+	changes = XCALLOC(MTYPE_TMP, 2 * endings->count * sizeof(*changes));
+	for (size_t i = 0; i < endings->count; i++)
+		entries[i] = endings->all[i].entry;
+	gcks_server_commit_removals(
+		"registrations", changes,
+		gcks_former_changes(&gcksd.sas, entries, endings->count, changes));
+	XFREE(MTYPE_TMP, changes);
+	XFREE(MTYPE_TMP, entries);
+}
+
+static unsigned int end_all(struct endings *endings, bool tell_charon)
+{
 	if (endings->count) {
-		changes = XCALLOC(MTYPE_TMP, endings->count * sizeof(*changes));
-		for (size_t i = 0; i < endings->count; i++)
-			changes[i] = (struct gcks_change){ .kind = GCKS_REMOVE_REGISTRATION,
-							   .registration = endings->all[i].entry };
-		gcks_server_commit_removals("registrations", changes, endings->count);
-		XFREE(MTYPE_TMP, changes);
+		store_ends(endings);
 		gcks_server_rekey_soon();
 	}
 	for (size_t i = 0; i < endings->count; i++)
@@ -321,9 +338,11 @@ static void remove_sas(uint32_t identifier)
 
 	if (!group)
 		return;
-	changes = XCALLOC(MTYPE_TMP, (group->sa_count + 1) * sizeof(*changes));
+	changes = XCALLOC(MTYPE_TMP, (group->sa_count + 2) * sizeof(*changes));
 	for (struct gcks_sa *sa = group->newest; sa; sa = gcks_sa_older(sa))
 		changes[count++] = (struct gcks_change){ .kind = GCKS_REMOVE_SA, .sa = sa };
+	changes[count++] = (struct gcks_change){ .kind = GCKS_FORGET_FORMER,
+						 .former = { identifier, GCKS_FORMER_ALL } };
 	changes[count++] =
 		(struct gcks_change){ .kind = GCKS_REMOVE_NUMBERS, .numbers = &group->numbers };
 	gcks_server_commit_removals("group SAs and counters", changes, count);

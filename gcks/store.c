@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gcks/former.h"
 #include "gcks/store_private.h"
 
 bool gcks_store_fail(struct gcks_store *store, const char *format, ...)
@@ -141,8 +142,10 @@ static bool forget(struct gcks_store *store, struct gcks_registrations *registra
 	gcks_registrations_clear(registrations);
 	while (sas->head)
 		gcks_sa_remove(sas, sas->head);
-	for (struct gcks_sa_group *group = sas->groups; group; group = group->next)
+	for (struct gcks_sa_group *group = sas->groups; group; group = group->next) {
 		group->sender_id_next = group->numbers.sender_id_reserved = 0;
+		gcks_former_clear(group);
+	}
 	return true;
 }
 
@@ -152,7 +155,7 @@ bool gcks_store_load(struct gcks_store *store, struct gcks_registrations *regist
 {
 	if (load_table(store, &gcks_store_registrations, registrations) &&
 	    load_table(store, &gcks_store_numbers, sas) &&
-	    load_table(store, &gcks_store_sas, sas) &&
+	    load_table(store, &gcks_store_former, sas) && load_table(store, &gcks_store_sas, sas) &&
 	    load_table(store, &gcks_store_kernel_ids, installed) &&
 	    (!store->old || forget(store, registrations, sas)))
 		return true;

@@ -47,6 +47,8 @@ struct gcks_change {
 	enum {
 		GCKS_PUT_REGISTRATION,
 		GCKS_REMOVE_REGISTRATION,
+		GCKS_END_REGISTRATION, /* it is kept as a former one, with its number */
+		GCKS_FORGET_FORMER,    /* of a group, up to a number */
 		GCKS_PUT_DELIVERED, /* of a registration that is stored: what it holds, and misses
 				     */
 		GCKS_PUT_SA,
@@ -61,8 +63,13 @@ struct gcks_change {
 		const struct gcks_sa *sa;
 		const struct gcks_sa_numbers *numbers;
 		const struct gcks_kernel_id *kernel_id;
+		struct {
+			uint32_t group;
+			uint64_t up_to; /* GCKS_FORMER_ALL: all of them */
+		} former;
 	};
 };
+#define GCKS_FORMER_ALL ((uint64_t)INT64_MAX)
 
 /*
  * False: nothing of the batch is stored; gcks_store_error() says why.  What was committed survives

@@ -17,7 +17,7 @@
 #include "gcks/store_private.h"
 
 #define APPLICATION_ID 0x67636b73 /* "gcks" */
-#define VERSION	       2
+#define VERSION	       3
 
 static const char anchor_suffix[] = ".anchor";
 
@@ -91,43 +91,21 @@ static bool insert_blob(struct gcks_store *store, const char *statement_text, co
 
 /*
  * From version 1, which had neither lifetimes nor Sender-IDs, nor an anchor.  That one is made
- * here, so that a store of this version without one is known to have lost it.
+ * here, so that a store of a later version without one is known to have lost it.
  */
-static bool migrate(struct gcks_store *store)
+static bool migrate_from_1(struct gcks_store *store)
 {
 	uint8_t id[GCKS_STORE_ID_SIZE];
-	char version[64];
 
 	if (getrandom(id, sizeof(id), 0) != sizeof(id))
 		return gcks_store_fail(store, "no random numbers for its identifier");
-	snprintf(version, sizeof(version), "PRAGMA user_version = %d;", VERSION);
 	if (!gcks_store_execute(store, "its tables cannot be brought to version 2",
 				gcks_store_to_version_2) ||
-	    !insert_blob(store, "INSERT INTO anchored VALUES (?, 0)", id, sizeof(id)) ||
-	    !gcks_store_execute(store, "its version cannot be set", version))
+	    !insert_blob(store, "INSERT INTO anchored VALUES (?, 0)", id, sizeof(id)))
 		return false;
 	memcpy(store->anchor.store, id, sizeof(id));
 	store->serial = 0;
 	return gcks_store_write_anchor(store, 0);
-}
-
-/* Within the opening transaction: a new database gets its tables. */
-static bool make_tables(struct gcks_store *store)
-{
-	uint8_t wrapped[GSA_WRAP_CIPHER_MAX];
-	char statements[128];
-	size_t length;
-
-	if (!gcks_store_key_check_make(&store->context.key, wrapped, &length))
-		return gcks_store_fail(store, "the check value of its key cannot be wrapped");
-	snprintf(statements, sizeof(statements),
-		 "PRAGMA application_id = %d;"
-		 "CREATE TABLE key_check (wrapped BLOB NOT NULL) STRICT;",
-		 APPLICATION_ID);
-	return gcks_store_execute(store, "cannot be made", statements) &&
-	       gcks_store_execute(store, "cannot be made", gcks_store_tables) &&
-	       insert_blob(store, "INSERT INTO key_check VALUES (?)", wrapped, length) &&
-	       migrate(store);
 }
 
 static bool check_key(struct gcks_store *store)
@@ -201,6 +179,39 @@ static bool check_anchor(struct gcks_store *store)
 	return true;
 }
 
+/* Step by step: the anchor is checked, or made, before what needs it. */
+static bool migrate(struct gcks_store *store, int64_t version)
+{
+	char statements[64];
+
+	snprintf(statements, sizeof(statements), "PRAGMA user_version = %d;", VERSION);
+	if (!(version < 2 ? migrate_from_1(store) : check_anchor(store)))
+		return false;
+	return version == VERSION ||
+	       (gcks_store_execute(store, "its tables cannot be brought to version 3",
+				   gcks_store_to_version_3) &&
+		gcks_store_execute(store, "its version cannot be set", statements));
+}
+
+/* Within the opening transaction: a new database gets its tables. */
+static bool make_tables(struct gcks_store *store)
+{
+	uint8_t wrapped[GSA_WRAP_CIPHER_MAX];
+	char statements[128];
+	size_t length;
+
+	if (!gcks_store_key_check_make(&store->context.key, wrapped, &length))
+		return gcks_store_fail(store, "the check value of its key cannot be wrapped");
+	snprintf(statements, sizeof(statements),
+		 "PRAGMA application_id = %d;"
+		 "CREATE TABLE key_check (wrapped BLOB NOT NULL) STRICT;",
+		 APPLICATION_ID);
+	return gcks_store_execute(store, "cannot be made", statements) &&
+	       gcks_store_execute(store, "cannot be made", gcks_store_tables) &&
+	       insert_blob(store, "INSERT INTO key_check VALUES (?)", wrapped, length) &&
+	       migrate(store, 1);
+}
+
 /* Within the opening transaction: whose database is this, and do we understand it? */
 static bool check_tables(struct gcks_store *store)
 {
@@ -224,7 +235,7 @@ static bool check_tables(struct gcks_store *store)
 		return gcks_store_fail(store, "its version %lld is unknown", (long long)version);
 	if (!check_key(store))
 		return false;
-	return version == 1 ? migrate(store) : check_anchor(store);
+	return migrate(store, version);
 }
 
 /* The journal may change only once the database is known to be ours. */

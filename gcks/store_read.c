@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gcks/former.h"
 #include "gcks/store_key.h"
 
 /* Takes a row's columns in their order; a value that cannot be is remembered. */
@@ -150,6 +151,33 @@ static const char *read_registration(sqlite3_stmt *row, const struct gcks_store_
 	return cursor.fault;
 }
 
+static const char *read_former(sqlite3_stmt *row, const struct gcks_store_context *context,
+			       void *into)
+{
+	struct cursor cursor = { .row = row };
+	struct gcks_registration values = { 0 }, *entry;
+	uint32_t sender_ids[GCKS_SENDER_IDS_KEPT];
+	struct gcks_sa_group *group;
+	uint64_t left;
+
+	values.group = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
+	values.identity = (char *)get_text(&cursor); /* borrowed */
+	values.sender_ids = sender_ids;
+	values.sender_id_count = get_sender_ids(&cursor, sender_ids);
+	left = (uint64_t)get_number(&cursor, 1, INT64_MAX);
+	group = gcks_sa_group_find(into, values.group);
+	if (!cursor.fault && !group)
+		cursor.fault = "its group has no counter of Sender-IDs";
+	if (cursor.fault)
+		return cursor.fault;
+	entry = gcks_registration_new(&values);
+	if (!entry)
+		return "out of memory";
+	group->left = entry->left = left;
+	gcks_former_keep(into, entry);
+	return NULL;
+}
+
 static const char *read_numbers(sqlite3_stmt *row, const struct gcks_store_context *context,
 				void *into)
 {
@@ -263,7 +291,7 @@ static const char *read_kernel_id(sqlite3_stmt *row, const struct gcks_store_con
 const struct gcks_store_reader gcks_store_registrations = {
 	.table = "registration",
 	.query = "SELECT group_id, identity, address, credential, ca, registered_at, delivered,"
-		 " missed, sender_ids FROM registration",
+		 " missed, sender_ids FROM registration WHERE ended = 0",
 	.read = read_registration,
 };
 
@@ -272,6 +300,14 @@ const struct gcks_store_reader gcks_store_numbers = {
 	.table = "numbers",
 	.query = "SELECT group_id, group_name, generation, sender_id_reserved, spis FROM numbers",
 	.read = read_numbers,
+};
+
+/* After the numbers, which their Sender-IDs belong to; in the order of leaving. */
+const struct gcks_store_reader gcks_store_former = {
+	.table = "registration",
+	.query = "SELECT group_id, identity, sender_ids, ended FROM registration WHERE ended != 0"
+		 " ORDER BY group_id, ended",
+	.read = read_former,
 };
 
 /* Oldest first: insertion puts newer generations before older ones. */

@@ -13,6 +13,9 @@
  *
  * Of version 2: sender_ids are 4 octets each, spis 5 (SPI, Sender-ID bits), in network order.
  * made_at is monotonic milliseconds of the boot, created_at the time of day for another boot.
+ *
+ * Of version 3: a registration that has ended is in the order of those who left its group, with its
+ * Sender-IDs, but neither address nor CAs; of a live one `ended` is 0.
  */
 const char gcks_store_tables[] =
 	"CREATE TABLE registration ("
@@ -71,12 +74,20 @@ const char gcks_store_to_version_2[] =
 	"DROP TABLE kernel_id_1;"
 	"CREATE TABLE anchored (store BLOB NOT NULL, serial INTEGER NOT NULL) STRICT;";
 
+const char gcks_store_to_version_3[] =
+	"ALTER TABLE registration ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX registration_ended ON registration (group_id, ended) WHERE ended != 0;";
+
 const char *const gcks_store_statements[GCKS_STORE_CHANGE_KINDS] = {
 	[GCKS_PUT_REGISTRATION] = "INSERT OR REPLACE INTO registration"
 				  " (group_id, identity, address, credential, ca, registered_at,"
 				  " delivered, missed, sender_ids)"
 				  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[GCKS_REMOVE_REGISTRATION] = "DELETE FROM registration WHERE group_id = ? AND identity = ?",
+	[GCKS_END_REGISTRATION] = "UPDATE registration SET ended = ?, address = x'', ca = x''"
+				  " WHERE group_id = ? AND identity = ?",
+	[GCKS_FORGET_FORMER] =
+		"DELETE FROM registration WHERE group_id = ? AND ended != 0 AND ended <= ?",
 	[GCKS_PUT_DELIVERED] = "UPDATE registration SET delivered = ?, missed = ?"
 			       " WHERE group_id = ? AND identity = ?",
 	[GCKS_PUT_SA] =
@@ -254,9 +265,16 @@ bool gcks_store_bind(sqlite3_stmt *statement, const struct gcks_change *change,
 		put_number(&binder, change->registration->group);
 		put_text(&binder, change->registration->identity);
 		break;
+	case GCKS_END_REGISTRATION:
+		put_number(&binder, (int64_t)change->registration->left);
+		/* fall through */
 	case GCKS_REMOVE_REGISTRATION:
 		put_number(&binder, change->registration->group);
 		put_text(&binder, change->registration->identity);
+		break;
+	case GCKS_FORGET_FORMER:
+		put_number(&binder, change->former.group);
+		put_number(&binder, (int64_t)change->former.up_to);
 		break;
 	case GCKS_PUT_SA:
 		*reason = put_sa(&binder, change->sa, context);

@@ -19,8 +19,8 @@ struct gcks_store_context {
 	struct gcks_clock clock; /* when the store was opened */
 };
 
-/* Statements that make the tables of version 1, and what makes them version 2. */
-extern const char gcks_store_tables[], gcks_store_to_version_2[];
+/* Statements that make the tables of version 1, and what makes them the next one. */
+extern const char gcks_store_tables[], gcks_store_to_version_2[], gcks_store_to_version_3[];
 /* What each kind of change does; its parameters are filled by gcks_store_bind(). */
 extern const char *const gcks_store_statements[GCKS_STORE_CHANGE_KINDS];
 
@@ -35,7 +35,7 @@ struct gcks_store_reader {
 	const char *(*read)(sqlite3_stmt *row, const struct gcks_store_context *context,
 			    void *into);
 };
-extern const struct gcks_store_reader gcks_store_registrations, gcks_store_numbers, gcks_store_sas,
-	gcks_store_kernel_ids;
+extern const struct gcks_store_reader gcks_store_registrations, gcks_store_numbers,
+	gcks_store_former, gcks_store_sas, gcks_store_kernel_ids;
 
 #endif

@@ -19,8 +19,8 @@ import time
 from harness import case, check, main, wait_until
 from observe import (await_log, check_nothing_clear, check_reachability, converged,
                      still_answering)
-from rekeying import (await_alone, check_no_loss, current_spi, generation, group_states, made,
-                      rekey_through)
+from rekeying import (await_alone, check_no_loss, command, current_spi, generation, group_states,
+                      made, rekey_through)
 from topology import esp, namespaces, ping
 from topology.capture import Capture
 
@@ -155,6 +155,22 @@ def daemon_restarts(lab):
         after = {(state["spi"], state["keys"]) for state in outbound(lab, "site2")}
         check(after == before, f"{daemon}: the states went from {[hex(spi) for spi, _ in before]} to "
               f"{[hex(spi) for spi, _ in after]}")
+
+
+@case("put out while its charon is dead, and the key server's gcksd is killed before it is back: "
+      "its routes are used")
+def put_out_unheard(lab):
+    lab.kill("site2", "charon")
+    before = sender_id(lab, "site2")
+    command(lab, "sr", "clear gsa member site2.blue.example")
+    wait_until(lambda: not lab.registration("site2.blue.example"), STEP_S, "site2 is put out")
+    lab.kill("sr", "gcksd")
+    lab.start("sr", "gcksd")
+    lab.start("site2", "charon")
+    converged(lab)
+    check_reachability(lab)
+    given = lab.registration("site2.blue.example")["sender-id"]
+    check(before in given, f"site2 has sent as Sender-ID {before}, and its own are only {given}")
 
 
 @case("a site that reboots sends under another Sender-ID: no (key, nonce) a second time")

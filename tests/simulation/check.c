@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/simulation/simulation.h"
 
+#include "gcks/former.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,18 +89,52 @@ void sim_check_given(struct member *member, const struct gcks_sa_message *messag
 	mark_used(group);
 }
 
-void sim_check_sender_ids(struct group *group, const uint32_t *ids, size_t count)
+static void check_new_sender_id(struct member *member, uint32_t id)
 {
-	SIM_CHECK(count == group->pairwise, "group %s: %zu Sender-IDs are given",
-		  group->policy->name, count);
+	struct group *group = member->group;
+
+	SIM_CHECK(id < 1u << group->policy->sender_id_bits, "group %s: Sender-ID %u is too large",
+		  group->policy->name, id);
+	SIM_CHECK(!(group->given[id / 8] & 1 << id % 8),
+		  "group %s: Sender-ID %u is given twice under a TEK", group->policy->name, id);
+	group->given[id / 8] |= (uint8_t)(1 << id % 8);
+	group->owner[id] = member;
+}
+
+/* Those of before are its own, and what it may be sending with is among them. */
+static void check_earlier_sender_ids(const struct member *member, const uint32_t *ids, size_t count)
+{
+	const struct group *group = member->group;
+	bool found = false;
+
 	for (size_t i = 0; i < count; i++) {
-		SIM_CHECK(ids[i] < 1u << group->policy->sender_id_bits,
-			  "group %s: Sender-ID %u is too large", group->policy->name, ids[i]);
-		SIM_CHECK(!(group->given[ids[i] / 8] & 1 << ids[i] % 8),
-			  "group %s: Sender-ID %u is given twice under a TEK", group->policy->name,
-			  ids[i]);
-		group->given[ids[i] / 8] |= (uint8_t)(1 << ids[i] % 8);
+		SIM_CHECK(group->given[ids[i] / 8] & 1 << ids[i] % 8 &&
+				  group->owner[ids[i]] == member,
+			  "%s has Sender-ID %u back, which it never had", member->identity, ids[i]);
+		found |= ids[i] == member->sender_id;
 	}
+	SIM_CHECK(found || !member->has_sender_id || member->sender_epoch != group->epoch ||
+			  group->removed - member->removed >= GCKS_FORMER_KEPT,
+		  "%s had Sender-ID %u, which is not its own any more", member->identity,
+		  member->sender_id);
+}
+
+void sim_check_sender_ids(struct member *member, const struct gcks_registration *entry,
+			  size_t given)
+{
+	struct group *group = member->group;
+	size_t earlier = entry->sender_id_count - given;
+
+	SIM_CHECK(given == group->pairwise, "group %s: %zu Sender-IDs are given",
+		  group->policy->name, given);
+	if (!given)
+		return;
+	check_earlier_sender_ids(member, entry->sender_ids, earlier);
+	for (size_t i = earlier; i < entry->sender_id_count; i++)
+		check_new_sender_id(member, entry->sender_ids[i]);
+	member->sender_id = entry->sender_ids[entry->sender_id_count - 1];
+	member->sender_epoch = group->epoch;
+	member->has_sender_id = true;
 }
 
 void sim_check_pushed(struct member *member, const struct gcks_sa_message *message)

@@ -2,6 +2,8 @@
 /* The key server: what server*.c of gcksd does around the pure tables, without daemons. */
 #include "tests/simulation/simulation.h"
 
+#include "gcks/former.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,17 +106,18 @@ static void tell_end(struct member *member, uint32_t ike_sa)
 
 static void end_entry(struct gcks_registration *entry)
 {
-	struct gcks_change change = { .kind = GCKS_REMOVE_REGISTRATION, .registration = entry };
 	struct group *group = group_of(entry->group);
+	struct gcks_change changes[2];
 
 	/* it holds what everybody sends with, or is about to */
 	if (group->policy->rekey_on_leave && !group->left_at &&
 	    sim_member_holds(sim_member_of(entry), (uint32_t)group->made_count))
 		group->left_at = sim_now;
-	commit(&change, 1);
+	sim_member_of(entry)->removed = ++group->removed;
+	commit(changes, gcks_former_changes(&sim_sas, &entry, 1, changes));
 	gcks_rekey_left(&sim_tables, entry, sim_now);
-	gcks_registration_remove(&sim_registrations, entry);
-	group->removed++;
+	gcks_registration_take_out(&sim_registrations, entry);
+	gcks_former_keep(&sim_sas, entry);
 }
 
 void sim_server_end(struct member *member)
@@ -190,7 +193,7 @@ static void carry_out(struct group *group, struct gcks_decision *decision)
 		/* its end is the reason of the rekey, or everybody's */
 		if (!decision->anew)
 			sim_check_missed(told[i].member);
-		group->removed++;
+		told[i].member->removed = ++group->removed;
 	}
 	if (decision->anew) {
 		group->epoch++;
@@ -246,10 +249,7 @@ bool sim_server_register(struct member *member)
 				       gcks_sa_group_find(&sim_sas, group->identifier),
 				       group->policy, decision.first_generation, sim_now),
 		  "%s is let in without an SA", member->identity);
-	sim_check_sender_ids(group,
-			     decision.entry->sender_ids + decision.entry->sender_id_count -
-				     decision.sender_id_count,
-			     decision.sender_id_count);
+	sim_check_sender_ids(member, decision.entry, decision.sender_id_count);
 	sim_check_given(member, &message, is_new);
 	member->ike_sa = peer.ike_sa;
 	member->charon_holds = true;

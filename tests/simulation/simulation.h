@@ -71,6 +71,7 @@ struct group {
 	/* Sender-IDs that were given in this epoch; it ends when the group begins anew */
 	uint32_t epoch;
 	uint8_t given[SENDER_ID_MAX / 8];
+	const struct member *owner[SENDER_ID_MAX]; /* of those that were given */
 	int64_t left_at;  /* of the first leave that no new SA has followed yet; 0: none */
 	int64_t quiet_at; /* key server, charon and store have been there since */
 	uint64_t rekeys, pushes, joins, leaves, losses, exhausted, removed;
@@ -95,6 +96,9 @@ struct member {
 	struct held held[HELD_MAX];
 	size_t held_count;
 	unsigned int missed; /* rekeys in a row that it did not acknowledge */
+	bool has_sender_id;
+	uint32_t sender_id, sender_epoch; /* given last, and in which epoch of its group */
+	uint64_t removed; /* its place among those that were removed from the group; 0: never */
 };
 extern struct member *sim_members;
 extern size_t sim_member_count;
@@ -144,7 +148,9 @@ struct member *sim_member_of(const struct gcks_registration *entry);
 /* At each event of its kind. */
 void sim_check_made(struct group *group, const struct gcks_sa *sa, bool for_new_member);
 void sim_check_given(struct member *member, const struct gcks_sa_message *message, bool is_new);
-void sim_check_sender_ids(struct group *group, const uint32_t *ids, size_t count);
+/* Of its entry the last `given` are new. */
+void sim_check_sender_ids(struct member *member, const struct gcks_registration *entry,
+			  size_t given);
 void sim_check_pushed(struct member *member, const struct gcks_sa_message *message);
 void sim_check_told(struct group *group);
 void sim_check_missed(struct member *member);

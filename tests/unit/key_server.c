@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/unit/key_server.h"
 
+#include "gcks/former.h"
 #include "gcks/sa_message.h"
 
 #define WALL 1700000000
@@ -124,13 +125,21 @@ void key_server_register_many(struct key_server *server, unsigned int count)
 void key_server_leave(struct key_server *server, const char *identity)
 {
 	struct gcks_registration *entry = key_server_find(server, identity);
-	struct gcks_change change = { .kind = GCKS_REMOVE_REGISTRATION, .registration = entry };
 
 	ck_assert_ptr_nonnull(entry);
-	if (server->store)
-		ck_assert(gcks_store_commit(server->store, &change, 1));
+	ck_assert(key_server_end(server, entry));
+}
+
+bool key_server_end(struct key_server *server, struct gcks_registration *entry)
+{
+	struct gcks_change changes[2];
+	size_t count = gcks_former_changes(&server->sas, &entry, 1, changes);
+	bool stored = !server->store || gcks_store_commit(server->store, changes, count);
+
 	gcks_rekey_left(&server->tables, entry, server->now);
-	gcks_registration_remove(&server->registrations, entry);
+	gcks_registration_take_out(&server->registrations, entry);
+	gcks_former_keep(&server->sas, entry);
+	return stored;
 }
 
 static void make(struct key_server *server, struct gcks_sa_group *group)

@@ -46,6 +46,8 @@ struct given key_server_register(struct key_server *server, const char *identity
 /* site1 ... siteN, over IKE_SAs 1 ... N. */
 void key_server_register_many(struct key_server *server, unsigned int count);
 void key_server_leave(struct key_server *server, const char *identity);
+/* The same without assertions.  False: it has ended, and the store does not know it. */
+bool key_server_end(struct key_server *server, struct gcks_registration *entry);
 struct gcks_registration *key_server_find(struct key_server *server, const char *identity);
 struct gcks_sa_group *key_server_sas(struct key_server *server);
 

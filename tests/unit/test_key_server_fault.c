@@ -13,6 +13,7 @@
 
 #include <sqlite3.h>
 
+#include "gcks/former.h"
 #include "tests/unit/fault.h"
 #include "tests/unit/key_server.h"
 
@@ -70,15 +71,14 @@ static void remove_folder(void)
 
 /* No assertion while faults are armed: libcheck needs memory. */
 static struct story {
-	struct given first, second, again;
+	struct given first, second, again, back;
 	bool expelled;
-	bool removal_stored;
+	bool removal_stored, second_removal_stored;
 } story;
 
 static void run(void)
 {
 	struct gcks_registration *entry;
-	struct gcks_change change = { .kind = GCKS_REMOVE_REGISTRATION };
 
 	story.first = key_server_register(&server, "site1", 1, 0);
 	story.second = key_server_register(&server, "site2", 2, 2);
@@ -87,16 +87,17 @@ static void run(void)
 	key_server_run(&server);
 	entry = key_server_find(&server, "site1");
 	if (entry) {
-		change.registration = entry;
 		story.expelled = true;
-		story.removal_stored = gcks_store_commit(server.store, &change, 1);
-		gcks_rekey_left(&server.tables, entry, server.now);
-		gcks_registration_remove(&server.registrations, entry);
+		story.removal_stored = key_server_end(&server, entry);
 	}
 	server.now += 2 * GCKS_REKEY_COLLECT_MS;
 	key_server_run(&server);
 	story.again = key_server_register(&server, "site3", 3, 0);
 	key_server_run(&server);
+	story.back = key_server_register(&server, "site1", 4, 0);
+	entry = key_server_find(&server, "site2");
+	if (entry)
+		story.second_removal_stored = key_server_end(&server, entry);
 	gcks_store_sync(server.store);
 }
 
@@ -106,6 +107,24 @@ static bool stored_sa(const struct gcks_sa_table *stored, const struct gcks_sa *
 		if (each->spi == sa->spi)
 			return gsa_secret_equal(&each->key, &sa->key);
 	return false;
+}
+
+/* Who has left has its Sender-IDs back later, if it was stored that it has left. */
+static void check_former(const struct gcks_sa_group *stored, const char *what, unsigned int n)
+{
+	for (const struct gcks_registration *former = key_server_sas(&server)->former; former;
+	     former = former->next) {
+		bool first = strcmp(former->identity, "site1") == 0;
+		uint32_t ids[GCKS_SENDER_IDS_KEPT];
+		size_t count;
+
+		if (!(first ? story.removal_stored : story.second_removal_stored))
+			continue;
+		count = stored ? gcks_former_ids(stored, former->identity, ids) : 0;
+		ck_assert_msg(count == former->sender_id_count, "%s %u: %s has %zu Sender-IDs",
+			      what, n, former->identity, count);
+		ck_assert_mem_eq(ids, former->sender_ids, count * sizeof(*ids));
+	}
 }
 
 /* What the next gcksd would begin with holds all that this one has told. */
@@ -140,9 +159,14 @@ static void check(const char *what, unsigned int n)
 				highest = entry->sender_ids[i] + 1;
 		}
 	}
-	if (story.expelled && story.removal_stored)
+	if (story.expelled && story.removal_stored && story.back.notify)
 		ck_assert_msg(!gcks_registration_find(&registrations, BLUE, "site1"),
 			      "%s %u: site1 is back", what, n);
+	if (story.second_removal_stored)
+		ck_assert_msg(!gcks_registration_find(&registrations, BLUE, "site2"),
+			      "%s %u: site2 is back", what, n);
+	if (key_server_sas(&server))
+		check_former(gcks_sa_group_find(&sas, BLUE), what, n);
 	if (highest)
 		ck_assert_uint_ge(gcks_sa_group_find(&sas, BLUE)->sender_id_next, highest);
 	gcks_registrations_clear(&registrations);
@@ -153,7 +177,7 @@ static void check(const char *what, unsigned int n)
 
 static void check_story(const char *what, unsigned int n, bool failed)
 {
-	const struct given *all[] = { &story.first, &story.second, &story.again };
+	const struct given *all[] = { &story.first, &story.second, &story.again, &story.back };
 
 	for (size_t i = 0; i < COUNT(all); i++) {
 		/* all or nothing */

@@ -451,7 +451,7 @@ END_TEST
 static const struct {
 	const char *statements, *reason;
 } foreign[] = {
-	{ "PRAGMA user_version = 3", "is newer than this gcksd" },
+	{ "PRAGMA user_version = 4", "is newer than this gcksd" },
 	{ "PRAGMA user_version = 0", "version 0 is unknown" },
 	{ "PRAGMA application_id = 1", "another program" },
 	{ "DELETE FROM key_check", "key_check" },
@@ -497,6 +497,9 @@ static const struct {
 	{ "UPDATE registration SET address = x'0102'", "4 nor 16 octets" },
 	{ "UPDATE registration SET group_id = -1", "out of its range" },
 	{ "UPDATE registration SET ca = x'434e'", "has no end" },
+	{ "UPDATE registration SET ended = -1", "out of its range" },
+	{ "UPDATE registration SET ended = 1, sender_ids = x'00'", "cut off" },
+	{ "UPDATE registration SET ended = 1; DELETE FROM numbers", "no counter" },
 	{ "UPDATE kernel_id SET selector_source_length = 33", "out of its range" },
 	{ "UPDATE kernel_id SET kind = 2", "out of its range" },
 	{ "UPDATE kernel_id SET group_name = printf('%.65c', 'x')", "too long" },

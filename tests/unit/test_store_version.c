@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A store of an earlier version, an older copy of a store, and one that is opened at another time:
- * on real files.  tests/vectors/store/version-1.* were written by the gcksd that knew version 1.
+ * on real files.  tests/vectors/store/version-N.* were written by the gcksd that knew version N.
  */
 #include <fcntl.h>
 #include <ftw.h>
@@ -12,6 +12,7 @@
 
 #include "gcks/anchor.h"
 #include "gcks/clock.h"
+#include "gcks/former.h"
 #include "tests/unit/key_server.h"
 
 static char folder[256], path[288], key_file[288], anchor_file[320], error[512];
@@ -71,6 +72,15 @@ static const char *beside(const char *name)
 	next = (next + 1) % 4;
 	snprintf(full[next], sizeof(full[next]), "%s/%s", folder, name);
 	return full[next];
+}
+
+/* As key_server_register_many() names them. */
+static const char *name_of(unsigned int number)
+{
+	static char identity[32];
+
+	snprintf(identity, sizeof(identity), "site%u", number);
+	return identity;
 }
 
 static void open_store(void)
@@ -175,7 +185,164 @@ START_TEST(version_1_of_another_key)
 }
 END_TEST
 
+/* ---- version 2 ---- */
+
+static void copy_version_2(void)
+{
+	copy(GSA_VECTORS "/store/version-2.db", path);
+	copy(GSA_VECTORS "/store/version-2.key", key_file);
+	copy(GSA_VECTORS "/store/version-2.anchor", anchor_file);
+}
+
+START_TEST(version_2)
+{
+	const struct gcks_registration *entry;
+
+	copy_version_2();
+	for (int opened = 0; opened < 2; opened++) {
+		open_store();
+		load();
+		ck_assert_str_eq(gcks_store_notice(server.store), "");
+		ck_assert_uint_eq(server.registrations.count, 2);
+		ck_assert_uint_eq(ids.count, 1);
+		ck_assert(ids.ids[0].used);
+		entry = key_server_find(&server, "site1.blue.example");
+		ck_assert_uint_eq(entry->sender_id_count, 2);
+		ck_assert_uint_eq(entry->sender_ids[1], 2);
+		ck_assert_uint_eq(entry->delivered, 2);
+		ck_assert_uint_eq(key_server_sas(&server)->sa_count, 2);
+		ck_assert_uint_eq(key_server_sas(&server)->sender_id_next, 64);
+		ck_assert_ptr_null(key_server_sas(&server)->former);
+		close_store();
+	}
+}
+END_TEST
+
+/* An older copy of it is known as such, too. */
+START_TEST(version_2_without_anchor)
+{
+	copy_version_2();
+	ck_assert_int_eq(unlink(anchor_file), 0);
+	open_store();
+	load();
+	ck_assert_ptr_nonnull(strstr(gcks_store_notice(server.store), "is missing"));
+	ck_assert_uint_eq(server.registrations.count, 0);
+	ck_assert_ptr_null(server.sas.head);
+	reopen();
+	ck_assert_str_eq(gcks_store_notice(server.store), "");
+}
+END_TEST
+
 /* ---- what comes back ---- */
+
+static size_t former_ids(const char *identity, uint32_t *found)
+{
+	return gcks_former_ids(key_server_sas(&server), identity, found);
+}
+
+/* Who has left has its Sender-IDs back when it registers again, and nobody else has them. */
+START_TEST(former_members)
+{
+	uint32_t found[GCKS_SENDER_IDS_KEPT];
+	struct gcks_registration *entry;
+
+	open_store();
+	load();
+	granted("site1", 1);
+	granted("site1", 2);
+	granted("site2", 3);
+	key_server_leave(&server, "site1");
+	key_server_leave(&server, "site2");
+	reopen();
+	ck_assert_uint_eq(server.registrations.count, 0);
+	ck_assert_uint_eq(former_ids("site1", found), 2);
+	ck_assert_uint_eq(found[0], 0);
+	ck_assert_uint_eq(found[1], 1);
+	ck_assert_uint_eq(former_ids("site2", found), 1);
+	ck_assert_uint_eq(found[0], 2);
+	ck_assert_uint_eq(key_server_sas(&server)->left, 2);
+	ck_assert_uint_eq(granted("site1", 4).sender_ids[0], 64);
+	reopen();
+	entry = key_server_find(&server, "site1");
+	ck_assert_uint_eq(entry->sender_id_count, 3);
+	ck_assert_uint_eq(entry->sender_ids[1], 1);
+	ck_assert_uint_eq(entry->sender_ids[2], 64);
+	ck_assert_uint_eq(former_ids("site1", found), 0);
+	ck_assert_uint_eq(former_ids("site2", found), 1);
+	/* it leaves after site2 now */
+	key_server_leave(&server, "site1");
+	ck_assert_str_eq(key_server_sas(&server)->former->identity, "site1");
+	reopen();
+	ck_assert_str_eq(key_server_sas(&server)->former->identity, "site1");
+	ck_assert_uint_eq(former_ids("site1", found), 3);
+}
+END_TEST
+
+/* In the store, too. */
+START_TEST(former_members_are_bounded)
+{
+	uint32_t found[GCKS_SENDER_IDS_KEPT];
+	unsigned int kept = 0;
+
+	open_store();
+	load();
+	key_server_register_many(&server, GCKS_FORMER_KEPT + 20);
+	for (unsigned int i = 1; i <= GCKS_FORMER_KEPT + 20; i++)
+		key_server_leave(&server, name_of(i));
+	reopen();
+	for (const struct gcks_registration *former = key_server_sas(&server)->former; former;
+	     former = former->next)
+		kept++;
+	ck_assert_uint_eq(kept, GCKS_FORMER_KEPT);
+	ck_assert_uint_eq(former_ids("site20", found), 0);
+	ck_assert_uint_eq(former_ids("site21", found), 1);
+}
+END_TEST
+
+/* Its Sender-IDs begin at 0 again: those of before are nobody's. */
+START_TEST(former_members_of_a_group_that_begins_anew)
+{
+	uint32_t found[GCKS_SENDER_IDS_KEPT];
+
+	server.group->sender_id_bits = 8;
+	open_store();
+	load();
+	granted("site1", 1);
+	key_server_leave(&server, "site1");
+	for (uint32_t i = 1; i < 256; i++)
+		ck_assert(!granted("site2", 1 + i).anew);
+	ck_assert_uint_eq(former_ids("site1", found), 1);
+	ck_assert(granted("site2", 300).anew);
+	ck_assert_uint_eq(former_ids("site1", found), 0);
+	reopen();
+	ck_assert_uint_eq(former_ids("site1", found), 0);
+	ck_assert_uint_eq(key_server_find(&server, "site2")->sender_id_count, 1);
+}
+END_TEST
+
+/* Put out for not acknowledging: it did not hear of it, of all. */
+START_TEST(former_members_that_missed_rekeys)
+{
+	uint32_t found[GCKS_SENDER_IDS_KEPT];
+
+	open_store();
+	load();
+	server.group->rekey_missed_maximum = 1;
+	server.group->lifetime_data_s = 86400;
+	granted("site1", 1);
+	granted("site2", 2);
+	server.silent = true;
+	for (int rekey = 0; rekey < 3 && key_server_find(&server, "site1"); rekey++) {
+		gcks_rekey_trigger(key_server_sas(&server), GCKS_TRIGGER_OPERATOR, server.now);
+		key_server_advance(&server, 200000);
+	}
+	ck_assert_ptr_null(key_server_find(&server, "site1"));
+	reopen();
+	ck_assert_uint_eq(server.registrations.count, 0);
+	ck_assert_uint_eq(former_ids("site1", found), 1);
+	ck_assert_uint_eq(found[0], 0);
+}
+END_TEST
 
 START_TEST(round_trip)
 {
@@ -267,6 +434,7 @@ START_TEST(copy_from_before_a_block)
 {
 	fill_and_copy();
 	granted("site2", 2); /* the first block ended with the restart */
+	key_server_leave(&server, "site1");
 	close_store();
 	copy(beside("copy.db"), path);
 	open_store();
@@ -473,6 +641,12 @@ Suite *store_version_suite(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, version_1);
 	tcase_add_test(tcase, version_1_of_another_key);
+	tcase_add_test(tcase, version_2);
+	tcase_add_test(tcase, version_2_without_anchor);
+	tcase_add_test(tcase, former_members);
+	tcase_add_test(tcase, former_members_are_bounded);
+	tcase_add_test(tcase, former_members_of_a_group_that_begins_anew);
+	tcase_add_test(tcase, former_members_that_missed_rekeys);
 	tcase_add_test(tcase, round_trip);
 	tcase_add_test(tcase, bits_belong_to_the_key);
 	tcase_add_test(tcase, copy_from_before_a_block);
