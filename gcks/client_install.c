@@ -462,7 +462,7 @@ void gcks_install_start(void)
 	for (size_t i = 0; i < gcksd.known.count; i++) {
 		struct gcks_kernel_id *id = &gcksd.known.ids[i];
 
-		if (!same && gcks_is_outbound_pair(id))
+		if (!same && gcks_is_pair(id))
 			id->used = true;
 		if (same && !id->used && !gcks_kernel_ids_add(&in_kernel, id))
 			out_of_memory();

@@ -72,7 +72,7 @@ bool gcks_request_sa(uint32_t id, const struct gcks_desired *desired)
 	install.lifetime_s = gcks_member_sa_lifetime_s(sa, gcks_now_ms());
 	/* what is there has seen which packets came, and sent which numbers */
 	install.keep = sa->pairwise;
-	install.fresh = sa->pairwise && (install.inbound || desired->fresh);
+	install.fresh = sa->pairwise && desired->fresh;
 	if (sa->pairwise && install.inbound)
 		install.replay_window = REPLAY_WINDOW;
 	if (!state_key(desired, &key)) {

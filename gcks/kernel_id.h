@@ -29,8 +29,8 @@ struct gcks_kernel_id {
 	uint32_t receiver; /* SA of a pair of members: the receiver's Sender-ID plus 1; else 0 */
 	char group[65];	   /* which membership it belongs to, "" : the node */
 	/*
-	 * Not compared.  An outbound SA of a pair that is not in the kernel (any more), and is
-	 * remembered because it must not be made again.
+	 * Not compared.  An SA of a pair that is not in the kernel (any more), and is remembered
+	 * because it must not be made again.
 	 */
 	bool used;
 };

@@ -2,7 +2,8 @@
 /*
  * Sender-IDs of a membership whose SAs are pairwise: those of the other gateways, which bgpd tells, and
  * our own.  An outbound state begins with sequence number 1, so with the same nonces as the last
- * one of its key: for a TEK and two Sender-IDs none is ever made twice.
+ * one of its key, and an inbound one with an empty replay window: for a TEK and two Sender-IDs
+ * none is ever made twice.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -126,18 +127,20 @@ const struct gcks_sender *gcks_senders_find(const struct gcks_senders *senders,
 
 /* ---- our own ---- */
 
-/* The SA of the membership that an outbound state of a pair belongs to, and the sender in its SPI. */
-static const struct gcks_member_sa *sa_of_outbound(const struct gcks_membership *membership,
-						   const struct gcks_kernel_id *id, uint32_t *sender)
+/* The SA of the membership that a state of a pair belongs to, and which Sender-ID of ours it has. */
+static const struct gcks_member_sa *sa_of_pair(const struct gcks_membership *membership,
+					       const struct gcks_kernel_id *id, uint32_t *own)
 {
 	const struct gcks_member_sa *sa = membership->sas;
 
-	if (!gcks_is_outbound_pair(id) || strcmp(id->group, membership->name) != 0)
+	if (!gcks_is_pair(id) || strcmp(id->group, membership->name) != 0)
 		return NULL;
 	while (sa && !gcks_is_of_sa(id, sa))
 		sa = sa->next;
 	if (sa)
-		*sender = id->spi & ((1u << sa->sender_id_bits) - 1);
+		*own = id->direction == GSA__DIRECTION__DIRECTION_IN
+			       ? id->receiver - 1
+			       : id->spi & ((1u << sa->sender_id_bits) - 1);
 	return sa;
 }
 
@@ -145,45 +148,54 @@ static const struct gcks_member_sa *sa_of_outbound(const struct gcks_membership 
 static bool was_used(const struct gcks_membership *membership, const struct gcks_kernel_ids *known,
 		     uint32_t sender_id, bool live)
 {
-	uint32_t sender;
+	uint32_t own;
 
 	for (size_t i = 0; i < known->count && known->ids[i].kind == GCKS_KERNEL_SA; i++)
-		if (sa_of_outbound(membership, &known->ids[i], &sender) && sender == sender_id &&
+		if (sa_of_pair(membership, &known->ids[i], &own) && own == sender_id &&
 		    (!live || !known->ids[i].used))
 			return true;
 	return false;
 }
 
-/* After a restart: what the kernel goes on with.  The newest SA's states count. */
+/* After a restart: what the kernel goes on with.  The newest SA's states count, and of these the newest. */
 static bool find_live(const struct gcks_membership *membership, const struct gcks_kernel_ids *known,
 		      uint32_t *sender_id)
 {
 	const struct gcks_member_sa *sa, *best = NULL;
-	uint32_t sender;
+	uint32_t own;
 
 	for (size_t i = 0; i < known->count && known->ids[i].kind == GCKS_KERNEL_SA; i++) {
-		sa = known->ids[i].used ? NULL
-					: sa_of_outbound(membership, &known->ids[i], &sender);
-		if (!sa || (best && best->received_at > sa->received_at))
+		sa = known->ids[i].used ? NULL : sa_of_pair(membership, &known->ids[i], &own);
+		if (!sa || (best && best->received_at > sa->received_at) ||
+		    (best && best->received_at == sa->received_at && own < *sender_id))
 			continue;
 		best = sa;
-		*sender_id = sender;
+		*sender_id = own;
 	}
 	return best != NULL;
 }
 
-/* Is a state needed that must not be made again? */
+static bool is_pair_spoilt(const struct gcks_membership *membership, const struct gcks_member_sa *sa,
+			   const struct gcks_kernel_ids *known, const struct gcks_sender *remote)
+{
+	struct gcks_kernel_id id;
+
+	return (gcks_inbound_id(membership, sa, remote, &id) &&
+		gcks_must_not_be_made(&id, known)) ||
+	       (sa->phase == GCKS_SA_ACTIVE &&
+		gcks_outbound_id(membership, sa, &remote->gateway, remote, &id) &&
+		gcks_must_not_be_made(&id, known));
+}
+
+/* Is a state needed that must not be made again?  One that is about to go anyway is not. */
 static bool is_spoilt(const struct gcks_membership *membership, const struct gcks_kernel_ids *known,
 		      const struct gcks_senders *senders)
 {
-	const struct gcks_member_sa *active = gcks_membership_active(membership);
-	struct gcks_kernel_id id;
-
-	for (size_t i = 0; active && active->pairwise && i < senders->count; i++)
-		if (gcks_outbound_id(membership, active, &senders->list[i].gateway,
-				     &senders->list[i], &id) &&
-		    gcks_must_not_be_made(&id, known))
-			return true;
+	for (const struct gcks_member_sa *sa = membership->sas; sa; sa = sa->next)
+		for (size_t i = 0;
+		     sa->pairwise && sa->phase != GCKS_SA_RETIRING && i < senders->count; i++)
+			if (is_pair_spoilt(membership, sa, known, &senders->list[i]))
+				return true;
 	return false;
 }
 

@@ -161,6 +161,18 @@ static bool is_blocked(const struct gcks_kernel_id *id, const struct gcks_kernel
 	return false;
 }
 
+/*
+ * What was asked for before may have been in the kernel, and be gone.  But nobody sends with an SA that
+ * has only arrived: an inbound state of it has taken nothing yet, and a daemon that dies in the
+ * middle of a rekey costs no Sender-ID.
+ */
+static bool is_fresh(const struct gcks_desired *desired, const struct gcks_kernel_ids *known)
+{
+	return !gcks_kernel_ids_has(known, &desired->id) ||
+	       (desired->id.direction == GSA__DIRECTION__DIRECTION_IN && desired->sa &&
+		desired->sa->phase == GCKS_SA_ARRIVED);
+}
+
 bool gcks_plan_make(const struct gcks_member_table *table, const struct gcks_kernel_ids *installed,
 		    const struct gcks_kernel_ids *known, enum gcks_removal removal,
 		    struct gcks_plan *plan)
@@ -192,7 +204,7 @@ bool gcks_plan_make(const struct gcks_member_table *table, const struct gcks_ker
 		    !is_blocked(&desired[i].id, known, desired, desires.count))
 			plan->install[plan->install_count++] = desired[i];
 	for (size_t i = 0; i < plan->install_count; i++)
-		plan->install[i].fresh = !gcks_kernel_ids_has(known, &plan->install[i].id);
+		plan->install[i].fresh = is_fresh(&plan->install[i], known);
 	if (plan->install_count)
 		qsort(plan->install, plan->install_count, sizeof(*plan->install), compare_install);
 	free(desired);

@@ -53,8 +53,11 @@ bool gcks_outbound_id(const struct gcks_membership *membership, const struct gck
 		      struct gcks_kernel_id *id);
 /* Is it a state of this SA (of the id's group)? */
 bool gcks_is_of_sa(const struct gcks_kernel_id *id, const struct gcks_member_sa *sa);
-/* An outbound state that must not be made again? */
-bool gcks_is_outbound_pair(const struct gcks_kernel_id *id);
+/*
+ * A state of a pair?  None is made twice: an outbound one would begin with the same nonces, an inbound one
+ * would take once more what it has taken before.
+ */
+bool gcks_is_pair(const struct gcks_kernel_id *id);
 /* The key of the pair was used, for a state that is gone or for other addresses. */
 bool gcks_must_not_be_made(const struct gcks_kernel_id *id, const struct gcks_kernel_ids *known);
 /*

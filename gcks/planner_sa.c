@@ -11,8 +11,9 @@
  *   sharing pairwise  in   prefix | SID_r   each gateway r -> us   key K(r -> us), a replay window
  *                     out  prefix | SID_us  us -> each gateway r   key K(us -> r)
  *
- * The states of a pair stay as long as their SA, also when the gateway has no routes for a while:
- * an outbound one must never be made again, an inbound one would forget what it has seen.
+ * The states of a pair stay as long as their SA, also when the gateway has no routes for a while: made
+ * again, an outbound one would repeat its nonces, an inbound one would take replayed packets.  When
+ * one is lost, another Sender-ID of ours gives all pairs new keys (member_sender.c).
  */
 #include <string.h>
 
@@ -85,10 +86,9 @@ bool gcks_is_of_sa(const struct gcks_kernel_id *id, const struct gcks_member_sa 
 	       (id->spi & ~sender_bits(sa)) == sa->spi;
 }
 
-bool gcks_is_outbound_pair(const struct gcks_kernel_id *id)
+bool gcks_is_pair(const struct gcks_kernel_id *id)
 {
-	return id->kind == GCKS_KERNEL_SA && id->receiver &&
-	       id->direction == GSA__DIRECTION__DIRECTION_OUT;
+	return id->kind == GCKS_KERNEL_SA && id->receiver;
 }
 
 bool gcks_must_not_be_made(const struct gcks_kernel_id *id, const struct gcks_kernel_ids *known)
@@ -96,15 +96,15 @@ bool gcks_must_not_be_made(const struct gcks_kernel_id *id, const struct gcks_ke
 	struct gcks_kernel_id first = { .kind = GCKS_KERNEL_SA, .spi = id->spi };
 	size_t at = gcks_kernel_ids_position(known, &first);
 
-	if (!gcks_is_outbound_pair(id))
+	if (!gcks_is_pair(id))
 		return false;
 	for (; at < known->count && known->ids[at].kind == GCKS_KERNEL_SA &&
 	       known->ids[at].spi == id->spi;
 	     at++) {
 		const struct gcks_kernel_id *other = &known->ids[at];
 
-		if (gcks_is_outbound_pair(other) && other->mark == id->mark &&
-		    other->receiver == id->receiver &&
+		if (gcks_is_pair(other) && other->direction == id->direction &&
+		    other->mark == id->mark && other->receiver == id->receiver &&
 		    (other->used || gcks_kernel_id_compare(other, id) != 0))
 			return true;
 	}
@@ -117,7 +117,7 @@ bool gcks_is_remembered(const struct gcks_member_table *table, const struct gcks
 	const struct gcks_membership *membership = gcks_membership_find(table, id->group);
 	const struct gcks_member_sa *sa = membership ? membership->sas : NULL;
 
-	if (!gcks_is_outbound_pair(id))
+	if (!gcks_is_pair(id))
 		return false;
 	/* with the next registration it will be known what is held */
 	if (membership && !sa)
@@ -128,7 +128,7 @@ bool gcks_is_remembered(const struct gcks_member_table *table, const struct gcks
 	for (size_t i = 0; i < known->count && known->ids[i].kind == GCKS_KERNEL_SA; i++) {
 		const struct gcks_kernel_id *other = &known->ids[i];
 
-		if (gcks_is_outbound_pair(other) && !other->used && other->mark == id->mark &&
+		if (gcks_is_pair(other) && !other->used && other->mark == id->mark &&
 		    strcmp(other->group, id->group) == 0 &&
 		    gcks_kernel_id_compare(other, id) != 0)
 			return true;

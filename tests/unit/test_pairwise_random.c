@@ -4,10 +4,12 @@
  * charon, gcksd and the host, each at any point of a plan that is being carried out.  Whatever comes:
  *
  *   - no outbound state is made twice for one (TEK, our Sender-ID, the other's): its nonces would repeat
+ *   - nor is an inbound one, whose replay window would be empty, but for SAs that nobody sends with yet
+ *   - what the kernel loses is made up for, whatever is lost
  *   - while one that may be used is there, the way to a gateway is never without an outbound state,
  *     but for a change of one of the two Sender-IDs
  *   - inbound states of every SA held are there once it settles, and go only with their SA, or when
- *     one of the two Sender-IDs changes
+ *     one of the two Sender-IDs changes; one that is lost while its SA is about to go stays away
  *   - when it settles, every gateway whose Sender-ID is known can be sent to
  */
 #include "gcks/planner.h"
@@ -155,7 +157,7 @@ static void reboot(void)
 	restart_gcksd();
 	/* as gcks_install_start() does, if it notices that the kernel is another one */
 	for (size_t i = 0; random_below(2) && i < known.count; i++)
-		if (gcks_is_outbound_pair(&known.ids[i]))
+		if (gcks_is_pair(&known.ids[i]))
 			known.ids[i].used = true;
 	restart_charon();
 }
@@ -168,11 +170,29 @@ static void excluded(void)
 	give_sender_id();
 }
 
+/* Somebody deletes a state, or a few; it is seen at once, or when charon is back. */
+static void lose(void)
+{
+	bool seen = random_below(2);
+
+	for (uint32_t i = 1 + random_below(3); i && kernel.count; i--) {
+		struct gcks_kernel_id id = kernel.ids[random_below((uint32_t)kernel.count)];
+
+		gcks_kernel_ids_remove(&kernel, &id);
+		if (!seen)
+			continue;
+		gcks_kernel_ids_remove(&installed, &id);
+		gcks_kernel_ids_set_used(&known, &id);
+	}
+	if (!seen)
+		restart_charon();
+}
+
 static void change(void)
 {
 	size_t i = random_below(REMOTES);
 
-	switch (random_below(16)) {
+	switch (random_below(17)) {
 	case 0:
 	case 1:
 		rekey();
@@ -200,6 +220,10 @@ static void change(void)
 			remotes[i].sender_id--;
 		set_remote(i);
 		break;
+	case 16:
+		if (!random_below(3))
+			lose();
+		break;
 	case 8:
 	case 9:
 		remotes[i].routed = !remotes[i].routed;
@@ -215,7 +239,8 @@ static void change(void)
 
 static bool same_pair(const struct gcks_kernel_id *a, const struct gcks_kernel_id *b)
 {
-	return a->mark == b->mark && a->spi == b->spi && a->receiver == b->receiver;
+	return a->mark == b->mark && a->spi == b->spi && a->receiver == b->receiver &&
+	       a->direction == b->direction;
 }
 
 static bool in_kernel(const struct gcks_kernel_id *id)
@@ -229,21 +254,23 @@ static bool in_kernel(const struct gcks_kernel_id *id)
 	return false;
 }
 
-static void make_state(const struct gcks_kernel_id *id)
+static void make_state(const struct gcks_desired *desired)
 {
-	for (size_t i = 0; gcks_is_outbound_pair(id) && i < made_count; i++)
-		ck_assert_msg(!same_pair(&made[i], id), "made twice");
-	if (gcks_is_outbound_pair(id)) {
-		ck_assert_uint_lt(made_count, MADE_MAX);
-		made[made_count++] = *id;
-	}
+	const struct gcks_kernel_id *id = &desired->id;
+	bool unused = id->direction == GSA__DIRECTION__DIRECTION_IN &&
+		      desired->sa->phase == GCKS_SA_ARRIVED;
+
+	for (size_t i = 0; i < made_count; i++)
+		ck_assert_msg(!same_pair(&made[i], id) || unused, "made twice");
+	ck_assert_uint_lt(made_count, MADE_MAX);
+	made[made_count++] = *id;
 	ck_assert(gcks_kernel_ids_add(&kernel, id));
 }
 
 static bool reaches(const struct gcks_address *gateway)
 {
 	for (size_t i = 0; i < kernel.count; i++)
-		if (gcks_is_outbound_pair(&kernel.ids[i]) &&
+		if (kernel.ids[i].direction == GSA__DIRECTION__DIRECTION_OUT &&
 		    gcks_address_equal(&kernel.ids[i].destination, gateway))
 			return true;
 	return false;
@@ -308,8 +335,8 @@ static bool carry_out(uint32_t crash)
 		bool lost = crash == 1; /* its answer */
 
 		if (id->kind == GCKS_KERNEL_SA && !in_kernel(id)) {
-			if (!gcks_is_outbound_pair(id) || plan.install[i].fresh) {
-				make_state(id);
+			if (plan.install[i].fresh) {
+				make_state(&plan.install[i]);
 			} else {
 				if (!lost)
 					gcks_kernel_ids_set_used(&known, id);
@@ -387,7 +414,8 @@ static void check_settled(void)
 		for (const struct gcks_member_sa *sa = blue->sas; sa && !sender->refused;
 		     sa = sa->next) {
 			ck_assert(gcks_inbound_id(blue, sa, sender, &id));
-			ck_assert(in_kernel(&id));
+			ck_assert(in_kernel(&id) || (sa->phase == GCKS_SA_RETIRING &&
+						     gcks_must_not_be_made(&id, &known)));
 		}
 		gcks_senders_clear(&senders);
 	}

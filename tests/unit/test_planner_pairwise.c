@@ -13,6 +13,7 @@ static struct gcks_member_table table;
 static struct gcks_kernel_ids installed, known;
 static struct gcks_plan plan;
 static struct gcks_membership *blue;
+static uint32_t activation_delay_s, deactivation_delay_s; /* of what is reported */
 
 /* What charon reports: TEKs, each with the prefix that it is called, and Sender-IDs. */
 static void report(size_t tek_count, const uint32_t *teks, size_t count, uint32_t *sender_ids)
@@ -23,6 +24,8 @@ static void report(size_t tek_count, const uint32_t *teks, size_t count, uint32_
 
 	for (size_t i = 0; i < tek_count; i++) {
 		pairwise_sa_fill(&parts[i], 100, teks[i], teks[i]);
+		parts[i].data_sa.activation_delay_s = activation_delay_s;
+		parts[i].data_sa.deactivation_delay_s = deactivation_delay_s;
 		list[i] = &parts[i].data_sa;
 	}
 	parts[0].group_sa.data_sa = list;
@@ -49,6 +52,7 @@ static void setup(void)
 {
 	struct gcks_prefix own = prefix_of("10.3.0.0/24");
 
+	activation_delay_s = deactivation_delay_s = 0;
 	blue = join(&table, "blue", 100, "192.0.2.13", 0);
 	ck_assert(gcks_membership_set_export(blue, &own));
 	set_sender(blue, "10.1.0.0/24", "192.0.2.11", 1);
@@ -379,6 +383,80 @@ START_TEST(reboot)
 }
 END_TEST
 
+/* Somebody has deleted it: made again it would take what was sent before once more. */
+START_TEST(inbound_lost)
+{
+	choose();
+	settle();
+	is_gone("sa 0x10001 192.0.2.11 > 192.0.2.13 for 3");
+	ck_assert_int_eq(choose(), GCKS_SENDER_ID_NEEDED);
+	settle();
+	EXPECT_KERNEL("sa 0x10002 192.0.2.12 > 192.0.2.13 for 3\n"
+		      "sa 0x10003 192.0.2.13 > 192.0.2.11 for 1\n"
+		      "sa 0x10003 192.0.2.13 > 192.0.2.12 for 2");
+	ck_assert(!ready("10.1.0.0/24") && ready("10.2.0.0/24"));
+	REPORT(TEKS(TEK), 3, 8);
+	ck_assert_int_eq(choose(), GCKS_SENDER_ID_CHANGED);
+	settle();
+	EXPECT_KERNEL("sa 0x10001 192.0.2.11 > 192.0.2.13 for 8\n"
+		      "sa 0x10002 192.0.2.12 > 192.0.2.13 for 8\n"
+		      "sa 0x10008 192.0.2.13 > 192.0.2.11 for 1\n"
+		      "sa 0x10008 192.0.2.13 > 192.0.2.12 for 2");
+	ck_assert(ready("10.1.0.0/24") && ready("10.2.0.0/24"));
+}
+END_TEST
+
+/* It goes with its SA soon, and the new one has states of its own. */
+START_TEST(inbound_of_retiring_lost)
+{
+	choose();
+	settle();
+	deactivation_delay_s = 100;
+	REPORT(TEKS(TEK, TEK2), 3);
+	ck_assert_int_eq(blue->sas->phase, GCKS_SA_RETIRING);
+	settle();
+	is_gone("sa 0x10001 192.0.2.11 > 192.0.2.13 for 3");
+	ck_assert_int_eq(choose(), GCKS_SENDER_ID_KEPT);
+	settle();
+	EXPECT_KERNEL("sa 0x10002 192.0.2.12 > 192.0.2.13 for 3\n"
+		      "sa 0x20001 192.0.2.11 > 192.0.2.13 for 3\n"
+		      "sa 0x20002 192.0.2.12 > 192.0.2.13 for 3\n"
+		      "sa 0x20003 192.0.2.13 > 192.0.2.11 for 1\n"
+		      "sa 0x20003 192.0.2.13 > 192.0.2.12 for 2");
+	ck_assert(ready("10.1.0.0/24"));
+}
+END_TEST
+
+/* A daemon died before it was made: of an SA that nobody sends with yet it may be made now. */
+START_TEST(asked_for_but_not_made)
+{
+	choose();
+	settle();
+	activation_delay_s = deactivation_delay_s = 100;
+	REPORT(TEKS(TEK, TEK2), 3);
+	ck_assert_int_eq(blue->sas->next->phase, GCKS_SA_ARRIVED);
+	make();
+	for (size_t i = 0; i < plan.install_count; i++)
+		ck_assert(gcks_kernel_ids_add(&known, &plan.install[i].id));
+	make();
+	EXPECT_INSTALL("sa 0x20001 192.0.2.11 > 192.0.2.13 for 3\n"
+		       "sa 0x20002 192.0.2.12 > 192.0.2.13 for 3");
+	ck_assert(plan.install[0].fresh && plan.install[1].fresh);
+	/* but not if it was there and is gone */
+	is_gone("sa 0x20001 192.0.2.11 > 192.0.2.13 for 3");
+	make();
+	EXPECT_INSTALL("sa 0x20002 192.0.2.12 > 192.0.2.13 for 3");
+	ck_assert_int_eq(choose(), GCKS_SENDER_ID_NEEDED);
+	/* nor once it is sent with */
+	gcks_member_advance(&table, 100 * 1000);
+	ck_assert_int_eq(blue->sas->next->phase, GCKS_SA_ACTIVE);
+	make();
+	for (size_t i = 0; i < plan.install_count; i++)
+		ck_assert(plan.install[i].fresh ==
+			  (plan.install[i].id.direction == GSA__DIRECTION__DIRECTION_OUT));
+}
+END_TEST
+
 /* A new TEK, and Sender-IDs from the beginning: the old one is worth nothing. */
 START_TEST(exhausted)
 {
@@ -472,6 +550,9 @@ Suite *planner_pairwise_suite(void)
 	tcase_add_test(tcase, two_claim_one);
 	tcase_add_test(tcase, restart);
 	tcase_add_test(tcase, reboot);
+	tcase_add_test(tcase, inbound_lost);
+	tcase_add_test(tcase, inbound_of_retiring_lost);
+	tcase_add_test(tcase, asked_for_but_not_made);
 	tcase_add_test(tcase, exhausted);
 	tcase_add_test(tcase, left);
 	tcase_add_test(tcase, none_given);
