@@ -23,7 +23,8 @@
  *   gsa_register.c    task that initiates GSA_REGISTRATION, or opens with GSA_AUTH;
  *                     gsa_depart.c: Delete and departure
  *   gsa_kernel.c      what gcksd asks for of the kernel; gsa_kernel_state.c: states,
- *                     gsa_kernel_owner.c: whose they are, gsa_kernel_policy.c: policies
+ *                     gsa_kernel_owner.c: whose they are, gsa_kernel_policy.c: policies,
+ *                     gsa_kernel_event.c: states that others end
  *
  * Threads: tasks and listeners run in charon's workers, holding the IKE_SA.  Messages of
  * gcksd are handled one after the other in one thread of their own, in their order; only the
@@ -73,6 +74,12 @@ struct gsa_local_t {
 	 *			NULL if gcksd is away or silent
 	 */
 	Gsa__Message *(*ask)(gsa_local_t *this, Gsa__RegistrationRequest *request);
+	/**
+	 * Have the thread that handles messages call a function, behind those that have come; not
+	 * if gcksd is away.  May be called from any thread.
+	 * @param data		given to the function, then freed in any case
+	 */
+	void (*call)(gsa_local_t *this, void (*function)(void *data), void *data);
 	void (*destroy)(gsa_local_t *this);
 };
 /** Starts connecting once gsa_local_start() is called, when all parts are there. */

@@ -6,7 +6,8 @@
  * ends, however that happens, so that traffic stays protected or blocked meanwhile.  What an
  * earlier charon installed is taken over or removed as if it was ours.
  *
- * Runs in one thread (the one that handles gcksd's messages): no locks.
+ * Runs in one thread (the one that handles gcksd's messages): no locks.  What the kernel tells of
+ * states that others end is looked at there as well.
  */
 #include "charon-gsa-plugin/gsa_kernel.h"
 
@@ -14,6 +15,7 @@ typedef struct {
 	gsa_kernel_t public;
 	gsa_states_t *states;
 	gsa_policies_t *policies;
+	gsa_events_t *events;
 } private_gsa_kernel_t;
 
 host_t *gsa_kernel_host(const ProtobufCBinaryData *bytes)
@@ -76,8 +78,51 @@ METHOD(gsa_kernel_t, handle, bool, private_gsa_kernel_t *this, const Gsa__Messag
 	}
 }
 
+/* ---- states that others end ---- */
+
+/* On its way to the thread that handles messages. */
+typedef struct {
+	gsa_states_t *states;
+	gsa_ended_t ended;
+	uint8_t address[16];
+	size_t length;
+} look_t;
+
+static void look(void *data)
+{
+	look_t *this = data;
+
+	if (!this->ended.all)
+		this->ended.destination = host_create_from_chunk(
+			this->length == 4 ? AF_INET : AF_INET6,
+			chunk_create(this->address, this->length), 0);
+	if (this->ended.all || this->ended.destination)
+		gsa_states_look(this->states, &this->ended);
+	DESTROY_IF(this->ended.destination);
+	this->ended.destination = NULL;
+}
+
+CALLBACK(ended, void, private_gsa_kernel_t *this, const gsa_ended_t *ended)
+{
+	chunk_t address;
+	look_t *later;
+
+	INIT(later,
+		.states = this->states,
+		.ended = *ended,
+	);
+	if (!ended->all) {
+		address = ended->destination->get_address(ended->destination);
+		later->length = min(address.len, sizeof(later->address));
+		memcpy(later->address, address.ptr, later->length);
+		later->ended.destination = NULL;
+	}
+	gsa.local->call(gsa.local, look, later);
+}
+
 METHOD(gsa_kernel_t, destroy, void, private_gsa_kernel_t *this)
 {
+	gsa_events_destroy(this->events);
 	gsa_states_destroy(this->states);
 	gsa_policies_destroy(this->policies);
 	free(this);
@@ -95,5 +140,6 @@ gsa_kernel_t *gsa_kernel_create(void)
 		.states = gsa_states_create(),
 		.policies = gsa_policies_create(),
 	);
+	this->events = gsa_events_create(ended, this);
 	return &this->public;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What the kernel's files share: gsa_kernel.c (messages), gsa_kernel_state.c, gsa_kernel_owner.c,
- * gsa_kernel_policy.c.
+ * gsa_kernel_policy.c, gsa_kernel_event.c.
  */
 #ifndef GSA_KERNEL_H_
 #define GSA_KERNEL_H_
@@ -44,6 +44,21 @@ typedef struct {
 void gsa_states_install(gsa_states_t *this, const Gsa__InstallSa *request, gsa_installed_t *result);
 /** NULL if it is not there (any more), was replaced, or is another's; else why it stays. */
 const char *gsa_states_remove(gsa_states_t *this, const Gsa__RemoveSa *request);
+/** What the kernel tells of a state, or of all. */
+typedef struct {
+	bool all;
+	host_t *destination; /* else: of this one; borrowed */
+	uint32_t spi;	     /* network order */
+	Gsa__EndedBy by;
+} gsa_ended_t;
+/** Asks the kernel; what is not there any more is told to gcksd and forgotten. */
+void gsa_states_look(gsa_states_t *this, const gsa_ended_t *ended);
+
+/** Listens to the kernel for states that others end; `ended` is called in charon's workers. */
+typedef struct gsa_events_t gsa_events_t;
+typedef void (*gsa_ended_cb_t)(void *data, const gsa_ended_t *ended);
+gsa_events_t *gsa_events_create(gsa_ended_cb_t ended, void *data);
+void gsa_events_destroy(gsa_events_t *this);
 
 /** The policies that this process installed; destroying them leaves the kernel as it is. */
 typedef struct gsa_policies_t gsa_policies_t;

@@ -370,6 +370,73 @@ const char *gsa_states_remove(gsa_states_t *this, const Gsa__RemoveSa *request)
 	return reason;
 }
 
+/* ---- what others have ended ---- */
+
+static ProtobufCBinaryData octets(host_t *host)
+{
+	chunk_t address = host->get_address(host);
+
+	return (ProtobufCBinaryData){ address.len, address.ptr };
+}
+
+static void send_ended(const state_t *state, Gsa__EndedBy by)
+{
+	Gsa__StateEnded body = GSA__STATE_ENDED__INIT;
+	Gsa__Message message = GSA__MESSAGE__INIT;
+
+	body.spi = ntohl(state->id.spi);
+	body.source = octets(state->id.src);
+	body.destination = octets(state->id.dst);
+	body.reqid = state->reqid;
+	body.by = by;
+	message.body_case = GSA__MESSAGE__BODY_STATE_ENDED;
+	message.state_ended = &body;
+	gsa.local->send(gsa.local, &message);
+}
+
+/* Is it gone?  What the kernel does not tell is taken to be there. */
+static bool has_ended(gsa_states_t *this, const state_t *state, Gsa__EndedBy by)
+{
+	uint32_t reqid = 0;
+
+	switch (gsa_owners_reqid(this->owners, state->id.dst, state->id.spi, &reqid)) {
+	case SUCCESS:
+		if (reqid == state->reqid)
+			return FALSE;
+		break;
+	case NOT_FOUND:
+		break;
+	default:
+		return FALSE;
+	}
+	DBG1(DBG_KNL, "gsa: the state with SPI %.8x from %H to %H is gone, not by charon",
+	     ntohl(state->id.spi), state->id.src, state->id.dst);
+	send_ended(state, by);
+	return TRUE;
+}
+
+void gsa_states_look(gsa_states_t *this, const gsa_ended_t *ended)
+{
+	state_t place = { .id = { .dst = ended->destination, .spi = ended->spi } }, *state;
+	enumerator_t *enumerator;
+	const void *key;
+
+	if (!ended->all) {
+		state = this->table->get(this->table, &place);
+		if (state && has_ended(this, state, ended->by))
+			forget(this, state);
+		return;
+	}
+	enumerator = this->table->create_enumerator(this->table);
+	while (enumerator->enumerate(enumerator, &key, &state)) {
+		if (!has_ended(this, state, ended->by))
+			continue;
+		this->table->remove_at(this->table, enumerator);
+		state_destroy(state);
+	}
+	enumerator->destroy(enumerator);
+}
+
 CALLBACK(destroy_state, void, state_t *state, const void *key)
 {
 	state_destroy(state);

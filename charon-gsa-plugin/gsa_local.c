@@ -359,6 +359,7 @@ gsa_local_t *gsa_local_create(void)
 		.public = {
 			.send = (void *)gsa_local_send,
 			.ask = (void *)gsa_local_ask,
+			.call = (void *)gsa_local_call,
 			.destroy = _destroy,
 		},
 		.path = strdup(lib->settings->get_str(lib->settings, "%s.plugins.gsa.socket",

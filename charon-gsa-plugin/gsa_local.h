@@ -30,7 +30,9 @@ typedef struct {
 
 /* For the handling thread. */
 typedef struct {
-	Gsa__Message *message; /* NULL: gcksd has said Hello */
+	Gsa__Message *message; /* NULL: a call, or gcksd has said Hello */
+	void (*function)(void *data); /* NULL: no call */
+	void *data;		      /* owned */
 	uint32_t generation;
 } gsa_received_t;
 
@@ -82,6 +84,7 @@ void gsa_local_free_packed(chunk_t *packed);
 /** The methods of gsa_local_t. */
 bool gsa_local_send(private_gsa_local_t *this, Gsa__Message *message);
 Gsa__Message *gsa_local_ask(private_gsa_local_t *this, Gsa__RegistrationRequest *request);
+void gsa_local_call(private_gsa_local_t *this, void (*function)(void *data), void *data);
 /** Adopts the answer to a question. */
 void gsa_local_take_reply(private_gsa_local_t *this, Gsa__Message *message);
 /** Count and log a message that is dropped, not more often than it is of use. */

@@ -21,6 +21,7 @@ void gsa_local_free_packed(chunk_t *packed)
 static void free_received(gsa_received_t *received)
 {
 	gsa_message_free(received->message);
+	free(received->data);
 	free(received);
 }
 
@@ -104,13 +105,20 @@ bool gsa_local_enqueue(private_gsa_local_t *this, const Gsa__Message *message)
 	return TRUE;
 }
 
+/* Adopts it. */
+static void hand_over(private_gsa_local_t *this, gsa_received_t *received)
+{
+	received->generation = this->generation;
+	this->in->insert_last(this->in, received);
+	this->handler_wake->signal(this->handler_wake);
+}
+
 void gsa_local_hand_over(private_gsa_local_t *this, Gsa__Message *message)
 {
 	gsa_received_t *received;
 
-	INIT(received, .message = message, .generation = this->generation);
-	this->in->insert_last(this->in, received);
-	this->handler_wake->signal(this->handler_wake);
+	INIT(received, .message = message);
+	hand_over(this, received);
 }
 
 /* ---- what other threads call ---- */
@@ -167,6 +175,21 @@ void gsa_local_take_reply(private_gsa_local_t *this, Gsa__Message *message)
 	}
 }
 
+void gsa_local_call(private_gsa_local_t *this, void (*function)(void *data), void *data)
+{
+	gsa_received_t *received;
+
+	INIT(received, .function = function, .data = data);
+	this->mutex->lock(this->mutex);
+	if (this->state == UP && !this->stopped) {
+		hand_over(this, received);
+		received = NULL;
+	}
+	this->mutex->unlock(this->mutex);
+	if (received)
+		free_received(received);
+}
+
 /* ---- the handling thread ---- */
 
 void gsa_local_dropped(private_gsa_local_t *this, const char *reason)
@@ -221,6 +244,10 @@ static void handle(private_gsa_local_t *this, gsa_received_t *received)
 	const Gsa__Message *message = received->message;
 	char reason[GSA_LOCAL_REASON];
 
+	if (received->function) {
+		received->function(received->data);
+		return;
+	}
 	if (!message) {
 		resynchronise(this, received->generation);
 		return;
@@ -248,7 +275,7 @@ void *gsa_local_handler_main(private_gsa_local_t *this)
 			continue;
 		}
 		/* not before: what it did for an earlier connection is not for this one */
-		if (!received->message)
+		if (!received->message && !received->function)
 			this->open = TRUE;
 		if (this->in->get_count(this->in) == GSA_LOCAL_IN_MAX - 1)
 			gsa_local_wake(this);

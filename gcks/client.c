@@ -322,6 +322,9 @@ void gcks_client_receive(const Gsa__Message *message)
 	case GSA__MESSAGE__BODY_INSTALLED:
 		gcks_install_acknowledged(message->installed);
 		break;
+	case GSA__MESSAGE__BODY_STATE_ENDED:
+		gcks_install_ended(message->state_ended);
+		break;
 	case GSA__MESSAGE__BODY_ROUTE:
 		gcks_route_receive(message->route);
 		break;
@@ -378,6 +381,7 @@ void gcks_client_stop(void)
 {
 	gcks_joins_forget();
 	gcks_senders_stop();
+	gcks_lost_stop();
 	event_cancel(&t_reconsider);
 	event_cancel(&t_phases);
 	event_cancel(&t_settled);

@@ -2,7 +2,7 @@
 /*
  * The member's files: client.c is what charon reports, client_join.c what it is told to join,
  * client_install.c brings what is wanted into the kernel, client_request.c is how charon is asked,
- * client_route.c tells bgpd.
+ * client_lost.c is about what others take out of the kernel, client_route.c tells bgpd.
  */
 #ifndef GCKS_CLIENT_H
 #define GCKS_CLIENT_H
@@ -13,6 +13,7 @@
 
 void gcks_install_plan(enum gcks_removal removal); /* and send */
 void gcks_install_acknowledged(const Gsa__Installed *installed);
+void gcks_install_ended(const Gsa__StateEnded *ended); /* not by us */
 /* charon connected: nothing is acknowledged any more, all of it is asked for again. */
 void gcks_install_reset(void);
 bool gcks_install_is_pending(void); /* charon has still to answer */
@@ -54,6 +55,16 @@ void gcks_sender_registered(struct gcks_membership *membership, int64_t lost_ms)
 void gcks_sender_conflict(const struct gcks_kernel_id *id, const char *which, const char *text);
 void gcks_sender_installed(const struct gcks_kernel_id *id); /* that is over */
 void gcks_senders_stop(void);
+
+/* -- client_lost.c -- */
+
+/*
+ * The state is not in the kernel any more, `which` says it for the log.  False: its SA is at its end, which
+ * is none of its business; else it is to be taken for not installed.
+ */
+bool gcks_lost(const struct gcks_kernel_id *id, const char *which, Gsa__EndedBy by);
+bool gcks_lost_waits(const struct gcks_kernel_id *id); /* is not to be asked for yet */
+void gcks_lost_stop(void);
 
 /* -- client_route.c -- */
 

@@ -4,6 +4,7 @@
  *
  *   planned --store--> asked --Installed--> installed --removal asked--> removing --Installed-->
  *   gone --store--> forgotten
+ *   installed --StateEnded--> planned; what must not be made again: gone
  *
  * An id is in the store from before it is asked for until charon has said that it is gone.
  */
@@ -163,13 +164,13 @@ static void log_failed(const struct gcks_kernel_id *id, const char *what, const 
 		 text[0] ? text : "charon does not say why", retry_s);
 }
 
-/* charon does not make it again: another Sender-ID has to take over (client_sender.c). */
+/* The kernel does not hold it any more.  After that of a pair another Sender-ID has to take over. */
 static void is_gone(const struct gcks_kernel_id *id)
 {
-	char which[256];
-
-	zlog_info("GSA: %s is not in the kernel any more, and must not be made again",
-		  describe(id, which, sizeof(which)));
+	gcks_kernel_ids_remove(&gcksd.installed, id);
+	gcks_kernel_ids_remove(&in_kernel, id);
+	if (!gcks_is_pair(id))
+		return;
 	gcks_kernel_ids_set_used(&gcksd.known, id);
 	add_gone(id);
 }
@@ -189,6 +190,8 @@ static void has_failed(const struct gcks_kernel_id *id, const Gsa__Installed *an
 
 static void installed_answer(const struct gcks_kernel_id *id, const Gsa__Installed *answer)
 {
+	char which[256];
+
 	gcks_kernel_ids_remove(&asked_ids, id);
 	if (answer->ok) {
 		gcks_sender_installed(id);
@@ -198,10 +201,13 @@ static void installed_answer(const struct gcks_kernel_id *id, const Gsa__Install
 	} else {
 		gcks_kernel_ids_remove(&gcksd.installed, id);
 		gcks_kernel_ids_remove(&in_kernel, id);
-		if (answer->gone)
+		if (answer->gone) {
+			gcks_lost(id, describe(id, which, sizeof(which)),
+				  GSA__ENDED_BY__ENDED_BY_UNSPECIFIED);
 			is_gone(id);
-		else
+		} else {
 			has_failed(id, answer);
+		}
 	}
 	if (!asked_ids.count || !answer->ok)
 		gcks_client_reconsider();
@@ -233,6 +239,33 @@ void gcks_install_acknowledged(const Gsa__Installed *installed)
 	if (!asked && !failed.count && !failed_removals.count)
 		retry_s = RETRY_MIN_S;
 	XFREE(MTYPE_TMP, request);
+}
+
+static bool is_place(const struct gcks_kernel_id *id, const Gsa__StateEnded *ended)
+{
+	struct gcks_address source, destination;
+
+	return id->kind == GCKS_KERNEL_SA && id->spi == ended->spi && id->reqid == ended->reqid &&
+	       gcks_address_from(&source, ended->source.data, ended->source.len) &&
+	       gcks_address_from(&destination, ended->destination.data, ended->destination.len) &&
+	       gcks_address_equal(&id->source, &source) &&
+	       gcks_address_equal(&id->destination, &destination);
+}
+
+/* One that is asked for again is not looked at: the answer, still to come, is newer. */
+void gcks_install_ended(const Gsa__StateEnded *ended)
+{
+	char which[256];
+
+	for (size_t i = in_kernel.count; i-- > 0;) {
+		struct gcks_kernel_id id = in_kernel.ids[i];
+
+		if (is_place(&id, ended) && !gcks_kernel_ids_has(&asked_ids, &id) &&
+		    gcks_lost(&id, describe(&id, which, sizeof(which)), ended->by)) {
+			is_gone(&id);
+			gcks_client_reconsider();
+		}
+	}
 }
 
 void gcks_install_reset(void)
@@ -318,7 +351,7 @@ static void forget_used(void)
 static bool wanted(const struct gcks_desired *desired)
 {
 	return !gcks_kernel_ids_has(&asked_ids, &desired->id) &&
-	       !gcks_kernel_ids_has(&failed, &desired->id);
+	       !gcks_kernel_ids_has(&failed, &desired->id) && !gcks_lost_waits(&desired->id);
 }
 
 /* Before any of it is asked for, so that it can be removed after whatever happens. */

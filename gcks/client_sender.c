@@ -19,20 +19,21 @@ static void renew_now(struct event *event)
 	gcks_client_reconsider();
 }
 
-/* A key server that gives nothing better is not asked all the time. */
+/* A key server that gives nothing better is not asked all the time; nor if states go again and again. */
 static void renew(struct gcks_membership *membership, bool not_acceptable, int64_t interval_ms)
 {
-	int64_t now = gcks_now_ms();
+	int64_t now = gcks_now_ms(),
+		not_before = MAX(membership->renew_at, membership->losses.again_at);
 
 	if (membership->renew_wished && !not_acceptable)
 		return; /* its answer is still to come */
 	/* charon has to have a registration to end; the state is asked for again soon */
 	if (not_acceptable && !membership->reported)
 		return;
-	if (now < membership->renew_at) {
+	if (now < not_before) {
 		if (!not_acceptable)
-			event_add_timer_msec(gcksd.loop, renew_now, NULL,
-					     (long)(membership->renew_at - now), &t_renew);
+			event_add_timer_msec(gcksd.loop, renew_now, NULL, (long)(not_before - now),
+					     &t_renew);
 		return;
 	}
 	membership->renew_at = now + interval_ms;

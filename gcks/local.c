@@ -222,6 +222,7 @@ static const struct {
 	[GSA__MESSAGE__BODY_REKEY_DONE] = { GSA__ROLE__ROLE_CHARON, gcks_server_receive },
 	[GSA__MESSAGE__BODY_MEMBERSHIP] = { GSA__ROLE__ROLE_CHARON, gcks_client_receive },
 	[GSA__MESSAGE__BODY_INSTALLED] = { GSA__ROLE__ROLE_CHARON, gcks_client_receive },
+	[GSA__MESSAGE__BODY_STATE_ENDED] = { GSA__ROLE__ROLE_CHARON, gcks_client_receive },
 	[GSA__MESSAGE__BODY_ROUTE] = { GSA__ROLE__ROLE_BGPD, gcks_client_receive },
 	[GSA__MESSAGE__BODY_EXPORT] = { GSA__ROLE__ROLE_BGPD, gcks_client_receive },
 };

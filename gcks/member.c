@@ -239,6 +239,7 @@ void gcks_membership_remove(struct gcks_member_table *table, struct gcks_members
 	gcks_membership_clear_connections(membership);
 	free(membership->connection_in_use);
 	free(membership->conflict);
+	free(membership->losses.text);
 	free(membership->protect);
 	free(membership->export_prefix_list);
 	free(membership->text);

@@ -65,6 +65,15 @@ enum gcks_mode {
 	GCKS_MODE_PASSIVE,	/* takes clear and protected packets, sends protected ones */
 };
 
+/* States that others have ended. */
+struct gcks_losses {
+	uint32_t count;	   /* since gcksd was started */
+	uint32_t in_a_row; /* times, without a steady while between them */
+	/* monotonic milliseconds: what was lost last is made again, or was; 0: never */
+	int64_t again_at, delay_ms;
+	char *text; /* why, the last one; NULL: none */
+};
+
 struct gcks_membership {
 	struct gcks_membership *next;
 	char *name;
@@ -109,6 +118,7 @@ struct gcks_membership {
 	/* a state that charon does not install: who has its SPI; NULL: none */
 	char *conflict;
 	uint32_t conflict_spi, conflict_mark;
+	struct gcks_losses losses;
 	struct gcks_sender refused_logged;
 	int64_t refused_logged_at;
 
@@ -155,6 +165,12 @@ uint32_t gcks_member_sa_lifetime_s(const struct gcks_member_sa *sa, int64_t now_
 /* The same SPI, algorithms and key? */
 bool gcks_member_sa_equal(const struct gcks_member_sa *a, const struct gcks_member_sa *b);
 void gcks_member_sa_free(struct gcks_member_sa *sa);
+
+/* -- member_lost.c -- */
+
+/* One more.  True: nothing was waiting, `again_at` is another. */
+bool gcks_losses_add(struct gcks_losses *losses, int64_t now_ms);
+uint32_t gcks_losses_wait_s(const struct gcks_losses *losses, int64_t now_ms); /* 0: nothing waits */
 
 /* -- member_sender.c -- */
 

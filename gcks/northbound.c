@@ -162,7 +162,8 @@ const struct frr_yang_module_info frr_gsa_info = {
 		MEMBER("notify-name"), MEMBER("reason"), MEMBER("key-server"),
 		MEMBER("registered-at"), MEMBER("spi"), MEMBER("cipher"), MEMBER("replay-protection"), MEMBER("reqid"),
 		MEMBER("kernel-states"), MEMBER("kernel-policies"), MEMBER("connection-in-use"),
-		MEMBER("sender-id"), MEMBER("conflict"),
+		MEMBER("sender-id"), MEMBER("conflict"), MEMBER("lost-states"),
+		MEMBER("lost-states-reason"), MEMBER("lost-states-wait"),
 #undef MEMBER
 		{ .xpath = "/frr-gsa:gsa/state/member/sa", .cbs.get_next =
 			gcks_nb_state_member_sa_next },

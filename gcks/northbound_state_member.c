@@ -68,6 +68,13 @@ struct yang_data *gcks_nb_state_member_leaf(struct nb_cb_get_elem_args *args)
 			       : NULL;
 	if (strmatch(leaf, "conflict"))
 		return text_or_none(args->xpath, gcks_membership_conflict(membership));
+	if (strmatch(leaf, "lost-states"))
+		return number_or_none(args->xpath, membership->losses.count);
+	if (strmatch(leaf, "lost-states-reason"))
+		return text_or_none(args->xpath, membership->losses.text);
+	if (strmatch(leaf, "lost-states-wait"))
+		return number_or_none(args->xpath,
+				      gcks_losses_wait_s(&membership->losses, gcks_now_ms()));
 	if (strmatch(leaf, "spi"))
 		return spi_or_none(args->xpath, sa ? sa->spi : 0);
 	if (strmatch(leaf, "cipher"))

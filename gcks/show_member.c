@@ -162,6 +162,10 @@ static struct json_object *member_json(const struct gcks_membership *membership)
 		json_object_int_add(json, "sender-id", membership->sender_id);
 	add_sas(json, membership);
 	gcks_json_text(json, "conflict", gcks_membership_conflict(membership));
+	gcks_json_number(json, "lost-states", membership->losses.count);
+	gcks_json_text(json, "lost-states-reason", membership->losses.text);
+	gcks_json_number(json, "lost-states-wait",
+			 gcks_losses_wait_s(&membership->losses, gcks_now_ms()));
 	gcks_json_number(json, "reqid", membership->reqid);
 	gcks_json_prefixes(json, "exported-prefix", membership->exports, membership->export_count);
 	add_routes(json, membership);
@@ -248,6 +252,19 @@ static void member_route(struct vty *vty, const struct gcks_membership *membersh
 	vty_out(vty, "\n");
 }
 
+static void member_losses(struct vty *vty, const struct gcks_losses *losses)
+{
+	uint32_t wait = gcks_losses_wait_s(losses, gcks_now_ms());
+
+	if (!losses->count)
+		return;
+	vty_out(vty, "  %-22s %u ended by others, the last one: %s", "Lost states", losses->count,
+		gcks_cell(losses->text));
+	if (wait)
+		vty_out(vty, "; made up for in %u s", wait);
+	vty_out(vty, "\n");
+}
+
 static void member_detail(struct vty *vty, const struct gcks_membership *membership)
 {
 	const char *notify = gcks_notify_name(membership->notify), *why = reason(membership);
@@ -284,6 +301,7 @@ static void member_detail(struct vty *vty, const struct gcks_membership *members
 	vty_out(vty, "  %-22s %zu states, %zu policies, reqid %u\n", "In the kernel",
 		installed_count(membership->name, GCKS_KERNEL_SA),
 		installed_count(membership->name, GCKS_KERNEL_POLICY), membership->reqid);
+	member_losses(vty, &membership->losses);
 	for (size_t i = 0; i < membership->route_count; i++)
 		member_route(vty, membership, &membership->routes[i], i ? "" : "Routes");
 }

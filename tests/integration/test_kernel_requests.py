@@ -228,5 +228,71 @@ def optional(lab):
     check(not answer["ok"] and "outbound" in answer["text"], f"{answer}")
 
 
+def ended(lab, spi):
+    return gcksd(lab).bodies("state_ended", lambda body: body["spi"] == spi)
+
+
+def await_ended(lab, state, by):
+    """Told, once, and with whose state it was."""
+    body = gcksd(lab).await_message("state_ended", lambda body: body["spi"] == state["spi"])
+    check({name: body[name] for name in ("source", "destination", "reqid", "by")}
+          == {name: state[name] for name in ("source", "destination", "reqid")}
+          | {"by": VALUES[f"ENDED_BY_{by}"]}, f"{by}: {body}")
+    request(lab, "remove_sa", spi=256, source=bytes(4), destination=socket.inet_aton(PEER))
+    check(len(ended(lab, state["spi"])) == 1, f"{ended(lab, state['spi'])}")
+
+
+def delete(lab, spi):
+    lab.run(SITE, "ip", "xfrm", "state", "delete", "src", PEER, "dst", own(lab), "proto", "esp",
+            "spi", f"{spi:#x}")
+
+
+@case("a state that others end is told with the reason: deleted, flushed, its lifetime")
+def told(lab):
+    def inbound(spi, **fields):
+        state = sa(spi, PEER, own(lab), inbound=True, **fields)
+        check_ok(request(lab, "install_sa", **state))
+        return state
+    state = inbound(0x50000060)
+    delete(lab, 0x50000060)
+    await_ended(lab, state, "DELETION")
+    await_ended(lab, inbound(0x50000061, lifetime_s=1), "EXPIRY")
+    states_made = [inbound(spi) for spi in range(0x50000062, 0x50000072)]
+    lab.run(SITE, "ip", "xfrm", "state", "flush", "proto", "esp")
+    for each in states_made:
+        await_ended(lab, each, "FLUSH")
+    # one that is made again is told again
+    state = inbound(0x50000080)
+    for _ in range(3):
+        delete(lab, 0x50000080)
+        gcksd(lab).await_message("state_ended", lambda body: body["spi"] == 0x50000080)
+        gcksd(lab).received.clear()
+        check_ok(request(lab, "install_sa", **state))
+    check_ok(request(lab, "remove_sa", spi=0x50000080, source=state["source"],
+                     destination=state["destination"], reqid=REQID))
+
+
+@case("what gcksd has removed or replaced is not told, nor what others have")
+def not_told(lab):
+    state = sa(0x50000090, PEER, own(lab), inbound=True)
+    check_ok(request(lab, "install_sa", **state))
+    # another key: the old one is deleted first
+    check_ok(request(lab, "install_sa", **{**state, "encryption_key": os.urandom(36)}))
+    check_ok(request(lab, "remove_sa", spi=0x50000090, source=state["source"],
+                     destination=state["destination"], reqid=REQID))
+    for reqid in (FOREIGN_REQID, OTHER_REQID):
+        lab.run(SITE, "ip", "xfrm", "state", "add", "src", PEER, "dst", own(lab), "proto", "esp",
+                "spi", "0x50000091", "reqid", str(reqid), "mode", "tunnel", "aead",
+                "rfc4106(gcm(aes))", "0x" + os.urandom(20).hex(), "128")
+        delete(lab, 0x50000091)
+    # what is told of this one comes behind the others
+    state = sa(0x50000092, PEER, own(lab), inbound=True)
+    check_ok(request(lab, "install_sa", **state))
+    delete(lab, 0x50000092)
+    await_ended(lab, state, "DELETION")
+    check(not ended(lab, 0x50000090) and not ended(lab, 0x50000091),
+          f"{ended(lab, 0x50000090)}, {ended(lab, 0x50000091)}")
+
+
 if __name__ == "__main__":
     main()

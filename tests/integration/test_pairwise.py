@@ -12,13 +12,13 @@
 SPIs that somebody else has already."""
 
 import os
-import re
 import socket
 import time
 
 from harness import case, check, main, wait_until
 from observe import (await_log, check_nothing_clear, check_reachability, converged,
                      still_answering)
+from pairs import address, inbound, outbound, replay_counters, sender_id
 from rekeying import (await_alone, check_no_loss, command, current_spi, generation, group_states,
                       made, rekey_through)
 from topology import esp, namespaces, ping
@@ -31,29 +31,9 @@ CIPHERS = {"aes128gcm16": ("rfc4106(gcm(aes))", 16 + 4),
            "aes256gcm16": ("rfc4106(gcm(aes))", 32 + 4)}
 
 
-def address(lab, node):
-    return str(lab.topology.nodes[node].address)
-
-
 def blue_flows(lab):
     return [flow for flow in lab.host_flows(reachable=True)
             if "host4" not in (flow.source, flow.target)]
-
-
-def outbound(lab, site):
-    return [state for state in group_states(lab, site, "blue")
-            if state["source"] == address(lab, site)]
-
-
-def inbound(lab, site):
-    return [state for state in group_states(lab, site, "blue")
-            if state["destination"] == address(lab, site)]
-
-
-def sender_id(lab, site):
-    found = {state["spi"] & 0xffff for state in outbound(lab, site)}
-    check(len(found) == 1, f"{site} sends under the Sender-IDs {found}")
-    return found.pop()
 
 
 @case("states: one in and one out for each other site, a key for each direction of each pair")
@@ -96,14 +76,6 @@ def ciphers(lab):
         check(opened, f"{cipher}: no captured packet is what the states say")
     lab.configure("sr", "gsa group blue", "no cipher")
     rekey_through(lab, "blue")
-
-
-def replay_counters(lab, site):
-    """(XfrmInStateSeqError, sum of the states' own replay counters)"""
-    errors = lab.run(site, "cat", "/proc/net/xfrm_stat")
-    errors = int(re.search(r"^XfrmInStateSeqError\s+(\d+)", errors, re.MULTILINE).group(1))
-    text = lab.run(site, "ip", "-s", "xfrm", "state")
-    return errors, sum(map(int, re.findall(r"replay-window \d+ replay (\d+) failed", text)))
 
 
 @case("captured ESP packets that are sent again are dropped and counted")

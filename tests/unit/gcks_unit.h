@@ -25,6 +25,7 @@ Suite *key_server_fault_suite(void);
 Suite *key_server_random_suite(void);
 Suite *member_suite(void);
 Suite *member_connection_suite(void);
+Suite *member_lost_suite(void);
 Suite *member_sa_suite(void);
 Suite *mtu_suite(void);
 Suite *pairwise_random_suite(void);

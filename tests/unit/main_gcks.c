@@ -14,6 +14,7 @@ int main(void)
 	srunner_add_suite(runner, kernel_id_suite());
 	srunner_add_suite(runner, member_suite());
 	srunner_add_suite(runner, member_connection_suite());
+	srunner_add_suite(runner, member_lost_suite());
 	srunner_add_suite(runner, member_sa_suite());
 	srunner_add_suite(runner, former_suite());
 	srunner_add_suite(runner, mtu_suite());

@@ -307,6 +307,15 @@ static const uint8_t message_install_sa[] = {
 	0x5a, 0x06, 's', 'e', 'c', 'r', 'e', 't', /* integrity_key */
 };
 
+static const uint8_t message_state_ended[] = {
+	0xd2, 0x02, 0x19,		    /* state_ended */
+	0x0d, 0x01, 0xee, 0xff, 0xc0,	    /* spi */
+	0x12, 0x04, 192, 0, 2, 12,	    /* source */
+	0x1a, 0x04, 192, 0, 2, 11,	    /* destination */
+	0x20, 0x81, 0x80, 0x80, 0xb8, 0x04, /* reqid */
+	0x28, 0x01,			    /* ENDED_BY_EXPIRY */
+};
+
 #define VECTOR(target, name) { #target, #name, name, sizeof(name) }
 
 const struct vector vectors[] = {
@@ -331,6 +340,7 @@ const struct vector vectors[] = {
 	VECTOR(message, message_sync_done),
 	VECTOR(message, message_registration_reply),
 	VECTOR(message, message_install_sa),
+	VECTOR(message, message_state_ended),
 };
 const size_t vector_count = sizeof(vectors) / sizeof(vectors[0]);
 
