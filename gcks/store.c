@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "gcks/former.h"
 #include "gcks/store_private.h"
@@ -168,6 +169,20 @@ bool gcks_store_load(struct gcks_store *store, struct gcks_registrations *regist
 
 /* ---- committing ---- */
 
+/*
+ * Under a file system that was turned read-only with its files open Linux may take writes into its
+ * cache, and say that they are synced when nothing was written.
+ */
+static bool is_writable(struct gcks_store *store)
+{
+	struct statvfs status;
+
+	if (statvfs(store->path, &status) < 0 || !(status.f_flag & ST_RDONLY))
+		return true;
+	return gcks_store_fail(store, "its file system has turned read-only: look at its health, "
+				      "and make it writable again");
+}
+
 /* The bound values are forgotten: an identity is not kept longer than its change. */
 static bool run(struct gcks_store *store, sqlite3_stmt *statement)
 {
@@ -214,7 +229,7 @@ bool gcks_store_commit(struct gcks_store *store, const struct gcks_change *chang
 
 	if (!count)
 		return true;
-	if (!run(store, store->begin))
+	if (!is_writable(store) || !run(store, store->begin))
 		return false;
 	ok = true;
 	for (size_t i = 0; i < count && ok; i++)
@@ -262,7 +277,8 @@ bool gcks_store_sync(struct gcks_store *store)
 	bool ok = true;
 
 	if (store->unsynced)
-		ok = store->sync_failed ? write_again(store) : sync_log(store);
+		ok = (store->sync_failed ? write_again(store) : sync_log(store)) &&
+		     is_writable(store);
 	store->sync_failed = !ok;
 	store->unsynced = !ok;
 	if (!ok || store->anchor.serial == store->serial)

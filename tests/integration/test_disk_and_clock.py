@@ -62,6 +62,14 @@ def remount(lab, node, how):
     lab.run(node, "mount", "-o", f"remount,{how}", STATE)
 
 
+def turn_read_only(lab, node):
+    """Under open files, as a kernel does that does not trust the disk any more."""
+    # all that are on block devices: ours alone
+    lab.run(node, "sh", "-c", "echo u >/proc/sysrq-trigger")
+    wait_until(lambda: lab.run(node, "findmnt", "-no", "FS-OPTIONS", "-t", "ext4", STATE)
+               .startswith("ro"), STEP_S, f"{STATE} on {node} is read-only")
+
+
 def store_digest(lab):
     digest = hashlib.sha256()
     for name in ("gcksd.db", "gcksd.db-wal", "gcksd.key"):
@@ -177,6 +185,39 @@ def killed_on_full_disk(lab):
             lab.start("sr", "gcksd")
         agree(lab)
     check(newest(lab) == before, f"the newest SAs were {before}, are {newest(lab)}")
+    converged(lab)
+
+
+@case("the key server's file system turns read-only under a running gcksd: named, no new key and no "
+      "registration; it can be written again: all is well by itself")
+def turned_read_only(lab):
+    agree(lab)
+    before, generations = made_sas(lab)
+    refused, ended = ("store /var/lib/frr/gcksd.db", "ead-only"), "is not stored yet"
+    mark, ends = marks(lab, "sr", *refused), marks(lab, "sr", ended)
+    with Undisturbed(lab):
+        turn_read_only(lab, "sr")
+        register_again(lab, "site1")
+        await_new_log(lab, "sr", mark, *refused)
+        wait_until(lambda: lab.member("site1", "blue").get("notify") == REGISTRATION_FAILED,
+                   STEP_S, "site1 is told", diagnose=lambda: lab.members("site1"))
+        lab.vtysh("sr", "gsa rekey group blue")
+        # what ends ends all the same; nothing of the hosts' goes through red
+        lab.vtysh("sr", "clear gsa group red member site3.red.example")
+        await_new_log(lab, "sr", ends, ended)
+        check(not lab.registration("site3.red.example"), "the end of a registration waits")
+        nothing_given_out(lab, before)
+        remount(lab, "sr", "rw")
+        agree(lab)
+        wait_until(lambda: made_sas(lab)[1]["blue"] == generations["blue"] + 1, STEP_S,
+                   "the rekey is made up for", diagnose=lambda: made_sas(lab))
+        agree(lab)
+    check(made_sas(lab)[1]["red"] == generations["red"], "red has a new SA")
+    stored = newest(lab)
+    lab.kill("sr", "gcksd")
+    lab.start("sr", "gcksd")
+    agree(lab)
+    check(newest(lab) == stored, f"the newest SAs were {stored}, are {newest(lab)}")
     converged(lab)
 
 

@@ -80,12 +80,12 @@ class Supervisor:
     def launch(self, name, daemon):
         """Starts a daemon; await_ready() tells when it listens."""
         output = os.path.join(namespaces.folder(name), "log", f"{daemon}.out")
+        # what a killed one leaves behind would count as ready
+        stale = [self.socket_of(name, daemon)]
         if daemon == "charon":
-            # what a killed charon leaves behind
-            for stale in ("charon.pid", "charon.vici"):
-                path = os.path.join(namespaces.folder(name), "run", stale)
-                if os.path.exists(path):
-                    os.unlink(path)
+            stale.append(os.path.join(namespaces.folder(name), "run/charon.pid"))
+        for path in filter(os.path.exists, stale):
+            os.unlink(path)
         # A pipe as standard output would never close: FRR 10.3 keeps it open.
         with open(output, "ab") as file:
             return namespaces.popen(name, self.command(name, daemon), stdin=subprocess.DEVNULL,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -12,10 +13,10 @@
 #include "tests/unit/gcks_unit.h"
 
 static unsigned int syncs;
-static bool disk_fails;
+static bool disk_fails, read_only;
 static char folder[256], path[288], key_file[288];
 
-/* In the place of libc's, also for SQLite. */
+/* In the place of libc's, the first two also for SQLite. */
 static int synced(int fd, long call)
 {
 	syncs++;
@@ -35,11 +36,17 @@ int fdatasync(int fd)
 	return synced(fd, SYS_fdatasync);
 }
 
+int statvfs(const char *name, struct statvfs *status)
+{
+	*status = (struct statvfs){ .f_flag = read_only ? ST_RDONLY : 0 };
+	return 0;
+}
+
 static void make_folder(void)
 {
 	const char *temporary = getenv("TMPDIR");
 
-	disk_fails = false;
+	disk_fails = read_only = false;
 	snprintf(folder, sizeof(folder), "%s/gcks-sync-XXXXXX", temporary ? temporary : P_tmpdir);
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/gcksd.db", folder);
@@ -144,6 +151,29 @@ START_TEST(failed_sync)
 }
 END_TEST
 
+/* Its writes and syncs succeed, and mean nothing. */
+START_TEST(turned_read_only)
+{
+	struct gcks_kernel_id id = { .kind = GCKS_KERNEL_POLICY, .priority = 9 };
+	struct gcks_change change = { GCKS_PUT_KERNEL_ID, { .kernel_id = &id } };
+	struct gcks_store *store = must_open();
+
+	commit(store, 1);
+	read_only = true;
+	ck_assert(!gcks_store_sync(store));
+	ck_assert_ptr_nonnull(strstr(gcks_store_error(store), "turned read-only"));
+	ck_assert(!gcks_store_commit(store, &change, 1));
+	ck_assert_ptr_nonnull(strstr(gcks_store_error(store), "turned read-only"));
+	ck_assert(!gcks_store_sync(store));
+	read_only = false;
+	ck_assert_msg(gcks_store_sync(store), "%s", gcks_store_error(store));
+	commit(store, 2);
+	ck_assert_msg(gcks_store_sync(store), "%s", gcks_store_error(store));
+	gcks_store_close(store);
+	ck_assert_int_eq(rows(), 2);
+}
+END_TEST
+
 Suite *store_sync_suite(void)
 {
 	Suite *suite = suite_create("store_sync");
@@ -152,6 +182,7 @@ Suite *store_sync_suite(void)
 	tcase_add_checked_fixture(tests, make_folder, remove_folder);
 	tcase_add_test(tests, one_sync_for_many);
 	tcase_add_test(tests, failed_sync);
+	tcase_add_test(tests, turned_read_only);
 	suite_add_tcase(suite, tests);
 	return suite;
 }
