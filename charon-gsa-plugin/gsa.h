@@ -11,6 +11,7 @@
  *   gsa_refused.c     key server: peers whose authentication charon refused
  *   gsa_log.c         refusals, each logged once in a while
  *   gsa_peer.c        who stands at the other end of an IKE_SA
+ *   gsa_ike_sa.c      IKE_SAs by unique id
  *   gsa_credential.c  key server: certificates that are no longer good
  *   gsa_answer.c      key server: the answer to a request to register; gsa_respond.c: task that
  *                     answers GSA_REGISTRATION; gsa_auth_respond.c: task that answers GSA_AUTH
@@ -40,6 +41,7 @@
 #include "libgsa/secret.h"
 
 typedef struct gsa_local_t gsa_local_t;
+typedef struct gsa_ike_sas_t gsa_ike_sas_t;
 typedef struct gsa_server_t gsa_server_t;
 typedef struct gsa_rekeys_t gsa_rekeys_t;
 typedef struct gsa_member_t gsa_member_t;
@@ -48,6 +50,7 @@ typedef struct gsa_kernel_t gsa_kernel_t;
 /** The plugin's parts; set while it is loaded. */
 typedef struct {
 	gsa_local_t *local;
+	gsa_ike_sas_t *ike_sas;
 	gsa_server_t *server;
 	gsa_rekeys_t *rekeys;
 	gsa_member_t *member;
@@ -87,6 +90,22 @@ gsa_local_t *gsa_local_create(void);
 void gsa_local_start(gsa_local_t *local);
 /** Stops the threads, before the other parts are destroyed; nothing is sent any more. */
 void gsa_local_stop(gsa_local_t *local);
+
+/* gsa_ike_sa.c */
+
+struct gsa_ike_sas_t {
+	/** The IKE_SA that has the place of this one: another if it was rekeyed lately. */
+	uint32_t (*present)(gsa_ike_sas_t *this, uint32_t unique_id);
+	/**
+	 * Waits until no other thread has that IKE_SA (the present one), and for no others.
+	 * @return	to be checked in with charon->ike_sa_manager; NULL: it is gone
+	 */
+	ike_sa_t *(*checkout)(gsa_ike_sas_t *this, uint32_t unique_id);
+	/** To be called for one that was not initiated yet; others are known. */
+	void (*add)(gsa_ike_sas_t *this, ike_sa_t *ike_sa);
+	void (*destroy)(gsa_ike_sas_t *this);
+};
+gsa_ike_sas_t *gsa_ike_sas_create(void);
 
 /* gsa_payload.c */
 
@@ -228,8 +247,6 @@ struct gsa_rekeys_t {
 	bool (*handle)(gsa_rekeys_t *this, const Gsa__Message *message);
 	/** gcksd connected: what it asked for before is not answered. */
 	void (*forget)(gsa_rekeys_t *this);
-	/** The IKE_SA that has the place of this one, if it was rekeyed lately. */
-	uint32_t (*present)(gsa_rekeys_t *this, uint32_t ike_sa);
 	void (*destroy)(gsa_rekeys_t *this);
 };
 gsa_rekeys_t *gsa_rekeys_create(void);

@@ -151,6 +151,7 @@ static bool attach(private_gsa_member_t *this, const attempt_t *attempt, ike_sa_
 	group = gsa_member_find(this, attempt->name);
 	wanted = group && group->attempt == attempt->attempt;
 	if (wanted) {
+		gsa.ike_sas->add(gsa.ike_sas, ike_sa);
 		other = gsa_member_find_on(this, id, group);
 		if (group->ike_sa != id) {
 			gsa_member_let_go(this, group, FALSE);
@@ -205,13 +206,12 @@ static bool connect_to(private_gsa_member_t *this, const attempt_t *attempt, pee
 /* Registered over it, and only the GSA is wanted once more. */
 static bool register_again(private_gsa_member_t *this, const attempt_t *attempt, uint32_t id)
 {
-	ike_sa_manager_t *manager = charon->ike_sa_manager;
-	ike_sa_t *ike_sa = manager->checkout_by_id(manager, id);
+	ike_sa_t *ike_sa = gsa.ike_sas->checkout(gsa.ike_sas, id);
 
 	if (!ike_sa)
 		return FALSE;
 	attach(this, attempt, ike_sa, FALSE);
-	manager->checkin(manager, ike_sa);
+	charon->ike_sa_manager->checkin(charon->ike_sa_manager, ike_sa);
 	return TRUE;
 }
 

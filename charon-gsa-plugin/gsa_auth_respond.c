@@ -31,11 +31,12 @@ typedef struct {
 static job_requeue_t close_unused(void *id)
 {
 	ike_sa_manager_t *manager = charon->ike_sa_manager;
-	ike_sa_t *ike_sa = manager->checkout_by_id(manager, (uintptr_t)id);
+	ike_sa_t *ike_sa = gsa.ike_sas->checkout(gsa.ike_sas, (uintptr_t)id);
 
 	if (!ike_sa)
 		return JOB_REQUEUE_NONE;
-	if (!gsa.server->count(gsa.server, (uintptr_t)id) && !ike_sa->get_child_count(ike_sa)) {
+	if (!gsa.server->count(gsa.server, ike_sa->get_unique_id(ike_sa)) &&
+	    !ike_sa->get_child_count(ike_sa)) {
 		DBG1(DBG_IKE, "gsa: IKE_SA %s[%u] is closed: its peer is in no group",
 		     ike_sa->get_name(ike_sa), ike_sa->get_unique_id(ike_sa));
 		if (ike_sa->delete (ike_sa, FALSE) == DESTROY_ME) {

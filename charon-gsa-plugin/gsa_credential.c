@@ -184,16 +184,16 @@ static bool in_doubt(ike_sa_t *ike_sa)
 	return doubt;
 }
 
-/* FALSE: not now, it is being rekeyed, and its successor has another id. */
+/* FALSE: not now, it is being rekeyed. */
 static bool check(gsa_credential_t *this, uint32_t id, bool changed)
 {
 	ike_sa_manager_t *manager = charon->ike_sa_manager;
-	ike_sa_t *ike_sa = manager->checkout_by_id(manager, id);
+	ike_sa_t *ike_sa = gsa.ike_sas->checkout(gsa.ike_sas, id);
 	ike_sa_state_t state;
 	const char *reason;
 
 	if (!ike_sa)
-		return FALSE;
+		return TRUE;
 	this->reason->set(this->reason, NULL);
 	state = ike_sa->get_state(ike_sa);
 	if (state == IKE_ESTABLISHED && (changed || in_doubt(ike_sa)) && !all_hold(ike_sa)) {

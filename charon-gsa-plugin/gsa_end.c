@@ -21,13 +21,13 @@ static void end_destroy(end_t *this)
 static job_requeue_t end_execute(end_t *this)
 {
 	ike_sa_manager_t *manager = charon->ike_sa_manager;
-	ike_sa_t *ike_sa = manager->checkout_by_id(manager, this->ike_sa);
+	ike_sa_t *ike_sa = gsa.ike_sas->checkout(gsa.ike_sas, this->ike_sa);
 	chunk_t name;
 
 	if (!ike_sa)
 		return JOB_REQUEUE_NONE;
-	if (gsa.server->end(gsa.server, this->ike_sa, this->group, this->found, this->reason,
-			    &name)) {
+	if (gsa.server->end(gsa.server, ike_sa->get_unique_id(ike_sa), this->group, this->found,
+			    this->reason, &name)) {
 		ike_sa->queue_task(ike_sa,
 				   gsa_exclude_create(ike_sa, this->group, name, this->close));
 		lib->processor->queue_job(

@@ -54,6 +54,8 @@ gsa_group_t *gsa_member_find_on(private_gsa_member_t *this, uint32_t ike_sa,
 
 static void registered(gsa_group_t *group, ike_sa_t *ike_sa, const Gsa__GroupSa *group_sa)
 {
+	/* the answer may come over the old one when the key server has rekeyed it meanwhile */
+	uint32_t id = gsa.ike_sas->present(gsa.ike_sas, ike_sa->get_unique_id(ike_sa));
 	host_t *host = ike_sa->get_other_host(ike_sa);
 	char text[BUF_LEN];
 
@@ -70,7 +72,7 @@ static void registered(gsa_group_t *group, ike_sa_t *ike_sa, const Gsa__GroupSa 
 	}
 	chunk_free(&group->key_server);
 	group->key_server = chunk_clone(host->get_address(host));
-	group->ike_sa = ike_sa->get_unique_id(ike_sa);
+	group->ike_sa = id;
 	group->waiting = FALSE;
 	group->registered = TRUE;
 	group->failures = group->tried = 0;
@@ -167,11 +169,12 @@ static bool is_busy(ike_sa_t *ike_sa)
 static job_requeue_t leave_execute(leave_t *this)
 {
 	ike_sa_manager_t *manager = charon->ike_sa_manager;
-	ike_sa_t *ike_sa = manager->checkout_by_id(manager, this->ike_sa);
+	ike_sa_t *ike_sa = gsa.ike_sas->checkout(gsa.ike_sas, this->ike_sa);
 	ike_sa_state_t state;
 
 	if (!ike_sa)
 		return JOB_REQUEUE_NONE;
+	this->ike_sa = ike_sa->get_unique_id(ike_sa);
 	state = ike_sa->get_state(ike_sa);
 	if (rejoined((private_gsa_member_t *)gsa.member, this)) {
 		DBG2(DBG_IKE, "gsa: group %s: joined again", this->name);

@@ -16,6 +16,7 @@ static void start(void)
 	gsa.local = gsa_local_create();
 	gsa.kernel = gsa_kernel_create();
 	/* the first to hear that an IKE_SA was rekeyed */
+	gsa.ike_sas = gsa_ike_sas_create();
 	gsa.rekeys = gsa_rekeys_create();
 	gsa.server = gsa_server_create();
 	gsa.refused = gsa_refused_create();
@@ -36,6 +37,7 @@ static void stop(void)
 	gsa_refused_destroy(gsa.refused);
 	gsa.server->destroy(gsa.server);
 	gsa.rekeys->destroy(gsa.rekeys);
+	gsa.ike_sas->destroy(gsa.ike_sas);
 	gsa.kernel->destroy(gsa.kernel);
 	gsa.local->destroy(gsa.local);
 	memset(&gsa, 0, sizeof(gsa));

@@ -15,7 +15,6 @@
  * carries more than one.  libcharon retransmits, and ends the IKE_SA when
  * there is no answer.  A task is queued on the new IKE_SA by libcharon itself when the old one is
  * rekeyed before its turn; one that is under way stays with the old one, and may be lost with it.
- * gcksd may not know of the new one yet when it asks.
  *
  * What waits has keys: it is kept packed, in locked memory.  Listeners run under the bus's mutex,
  * so this mutex comes after it, and nothing of charon is called with it locked, except the log and
@@ -30,9 +29,6 @@
 #include <threading/mutex.h>
 
 #define TEXT_MAX 200
-
-/* IKE_SAs that were rekeyed lately, for requests that were on the way meanwhile. */
-#define MOVED_KEPT 256
 
 /* Deletes of one SPI each come in payloads of so many at most. */
 #define DELETES_MAX 64
@@ -57,10 +53,6 @@ struct private_gsa_rekeys_t {
 	mutex_t *mutex;
 	hashtable_t *pending; /* serial -> pending_t */
 	uint32_t last_serial;
-	struct {
-		uint32_t from, to; /* unique ids */
-	} moved[MOVED_KEPT];	   /* a ring */
-	size_t moves;
 };
 
 static void pending_destroy(pending_t *this)
@@ -102,17 +94,6 @@ static void send_done(uint32_t request, bool ok, const char *text)
 	message.body_case = GSA__MESSAGE__BODY_REKEY_DONE;
 	message.rekey_done = &body;
 	gsa.local->send(gsa.local, &message);
-}
-
-/* With the mutex locked: the IKE_SA that has the place of this one by now. */
-static uint32_t resolve(const private_gsa_rekeys_t *this, uint32_t ike_sa)
-{
-	size_t first = this->moves > MOVED_KEPT ? this->moves - MOVED_KEPT : 0;
-
-	for (size_t i = first; i < this->moves; i++)
-		if (this->moved[i % MOVED_KEPT].from == ike_sa)
-			ike_sa = this->moved[i % MOVED_KEPT].to;
-	return ike_sa;
 }
 
 /* The one end of a pending rekey, unless gcksd does not want to know any more. */
@@ -314,21 +295,9 @@ static job_requeue_t rekey_execute(rekey_job_t *job)
 
 	if (!id)
 		return JOB_REQUEUE_NONE;
-	ike_sa = manager->checkout_by_id(manager, id);
+	ike_sa = gsa.ike_sas->checkout(gsa.ike_sas, id);
 	if (!ike_sa) {
-		/* or it was rekeyed just now, and was the old one */
-		if (ike_sa_of(this, job->serial) != id)
-			return JOB_REQUEUE_FAIR;
 		conclude(this, job->serial, FALSE, "the IKE_SA to the member is gone");
-		return JOB_REQUEUE_NONE;
-	}
-	if (ike_sa->get_state(ike_sa) == IKE_REKEYED) {
-		bool moved = ike_sa_of(this, job->serial) != id;
-
-		manager->checkin(manager, ike_sa);
-		if (moved)
-			return JOB_REQUEUE_FAIR;
-		conclude(this, job->serial, FALSE, "the IKE_SA to the member was replaced");
 		return JOB_REQUEUE_NONE;
 	}
 	ike_sa->queue_task(ike_sa, task_create(ike_sa, job->serial));
@@ -378,7 +347,7 @@ static const char *add(private_gsa_rekeys_t *this, const Gsa__Message *message, 
 	}
 	gsa__message__pack(message, pending->packed.data);
 	this->mutex->lock(this->mutex);
-	pending->ike_sa = resolve(this, message->rekey->ike_sa);
+	pending->ike_sa = gsa.ike_sas->present(gsa.ike_sas, message->rekey->ike_sa);
 	*serial = pending->serial = ++this->last_serial;
 	this->pending->put(this->pending, key_of(*serial), pending);
 	this->mutex->unlock(this->mutex);
@@ -421,14 +390,6 @@ METHOD(gsa_rekeys_t, forget, void, private_gsa_rekeys_t *this)
 	this->mutex->unlock(this->mutex);
 }
 
-METHOD(gsa_rekeys_t, present, uint32_t, private_gsa_rekeys_t *this, uint32_t ike_sa)
-{
-	this->mutex->lock(this->mutex);
-	ike_sa = resolve(this, ike_sa);
-	this->mutex->unlock(this->mutex);
-	return ike_sa;
-}
-
 METHOD(listener_t, ike_rekey, bool, rekeys_listener_t *listener, ike_sa_t *old, ike_sa_t *new)
 {
 	private_gsa_rekeys_t *this = listener->rekeys;
@@ -438,8 +399,6 @@ METHOD(listener_t, ike_rekey, bool, rekeys_listener_t *listener, ike_sa_t *old, 
 	const void *key;
 
 	this->mutex->lock(this->mutex);
-	this->moved[this->moves % MOVED_KEPT].from = from;
-	this->moved[this->moves++ % MOVED_KEPT].to = to;
 	enumerator = this->pending->create_enumerator(this->pending);
 	while (enumerator->enumerate(enumerator, &key, &current))
 		if (current->ike_sa == from)
@@ -466,7 +425,6 @@ gsa_rekeys_t *gsa_rekeys_create(void)
 		.public = {
 			.handle = _handle,
 			.forget = _forget,
-			.present = _present,
 			.destroy = _destroy,
 		},
 		.listener = {

@@ -360,7 +360,7 @@ METHOD(gsa_server_t, handle, bool, private_gsa_server_t *this, const Gsa__Messag
 		return FALSE;
 	body = message->end_registration;
 	/* gcksd may not know yet that it was rekeyed */
-	ike_sa = gsa.rekeys->present(gsa.rekeys, body->ike_sa);
+	ike_sa = gsa.ike_sas->present(gsa.ike_sas, body->ike_sa);
 	this->mutex->lock(this->mutex);
 	registration = find(this, ike_sa, body->group);
 	if (registration) {

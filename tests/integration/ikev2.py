@@ -6,6 +6,7 @@ shares no code with what it tests.
 """
 
 import contextlib
+import copy
 import os
 import select
 import socket
@@ -22,7 +23,7 @@ from harness import check
 from topology import namespaces
 
 # exchanges
-IKE_SA_INIT, IKE_AUTH, INFORMATIONAL = 34, 35, 37
+IKE_SA_INIT, IKE_AUTH, CREATE_CHILD_SA, INFORMATIONAL = 34, 35, 36, 37
 GSA_AUTH, GSA_REGISTRATION, GSA_INBAND_REKEY = 39, 40, 42
 # payloads
 SA, KE, IDI, IDR, CERT, CERTREQ, AUTH, NONCE, NOTIFY, DELETE, SK, SKF = 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 46, 53
@@ -86,6 +87,13 @@ def identification(kind, name):
     return bytes([kind, 0, 0, 0]) + name.encode()
 
 
+def new_key():
+    """A key of P-256, and its public part as KE has it."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    numbers = private.public_key().public_numbers()
+    return private, numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
+
+
 class Message:
     """A message that came, decrypted."""
 
@@ -131,6 +139,7 @@ class Initiator:
         self.peer_nonce = self.init_request = self.init_answer = self.keys = None
         self.sequence = 0
         self.key_wrap, self.key_wrap_algorithm = tuple(key_wrap), None
+        self.other = None    # the IKE_SA that has this one's place, or the one before
 
     def __enter__(self):
         return self
@@ -220,26 +229,33 @@ class Initiator:
             if left <= 0 or not select.select([self.socket], [], [], left)[0]:
                 return None
             try:
-                message = self.decrypt(self.socket.recv(65536))
+                packet = self.socket.recv(65536)
             except ConnectionRefusedError:
                 continue
-            if not message:
-                continue
-            if message.flags & RESPONSE:
+            message = self.decrypt(packet)
+            if message and message.flags & RESPONSE:
                 return message
-            if not self.answers_requests:
-                self.ignored.append(message)
-                continue
-            if message.message_id not in self.answered:
-                self.requests.append(message)
-                payloads = self.answer_to(message)
-                if payloads is None:
-                    continue
-                self.answered[message.message_id] = self.encrypted(
-                    message.exchange, payloads, INITIATOR | RESPONSE, message.message_id)
-                # D(IKE): the peer ends the IKE_SA
-                self.closed |= any(body[0] == 1 for body in message.bodies(DELETE))
-            self.socket.send(self.answered[message.message_id])
+            if message:
+                self.take_request(message)
+            elif self.other:
+                message = self.other.decrypt(packet)
+                if message and not message.flags & RESPONSE:
+                    self.other.take_request(message)
+
+    def take_request(self, message):
+        if not self.answers_requests:
+            self.ignored.append(message)
+            return
+        if message.message_id not in self.answered:
+            self.requests.append(message)
+            payloads = self.answer_to(message)
+            if payloads is None:
+                return
+            self.answered[message.message_id] = self.encrypted(
+                message.exchange, payloads, INITIATOR | RESPONSE, message.message_id)
+            # D(IKE): the peer ends the IKE_SA
+            self.closed |= any(body[0] == 1 for body in message.bodies(DELETE))
+        self.socket.send(self.answered[message.message_id])
 
     def answer_to(self, _request):
         """Payloads for a request of the peer; None: it is not answered."""
@@ -295,19 +311,20 @@ class Initiator:
 
     # the IKE_SA
 
-    def proposal(self):
+    def proposal(self, spi=b""):
         wanted = [(1, 20, struct.pack(">HH", 0x800e, 256)), (2, 5, b""), (4, 19, b"")]
         wanted += [(KWA, number, b"") for number in self.key_wrap]
         joined = b"".join(struct.pack(">BBHBBH", 0 if index + 1 == len(wanted) else 3, 0,
                                       8 + len(attribute), kind, 0, number) + attribute
                           for index, (kind, number, attribute) in enumerate(wanted))
-        return struct.pack(">BBHBBBB", 0, 0, 8 + len(joined), 1, 1, 0, len(wanted)) + joined
+        return struct.pack(">BBHBBBB", 0, 0, 8 + len(spi) + len(joined), 1, 1, len(spi),
+                           len(wanted)) + spi + joined
 
-    def take_proposal(self, body):
-        """What the key server chose: one transform of each type that was proposed."""
-        _, _, length, _, protocol, spi_size, count = struct.unpack(">BBHBBBB", body[:8])
-        chosen, rest = {}, body[8:]
-        check((length, protocol, spi_size) == (len(body), 1, 0), f"SA {body.hex()}")
+    def take_proposal(self, body, spi_size=0):
+        """What the key server chose: one transform of each type that was proposed. Its SPI."""
+        _, _, length, _, protocol, size, count = struct.unpack(">BBHBBBB", body[:8])
+        spi, rest, chosen = body[8:8 + spi_size], body[8 + spi_size:], {}
+        check((length, protocol, size) == (len(body), 1, spi_size), f"SA {body.hex()}")
         while rest:
             _, _, length, kind, _, number = struct.unpack(">BBHBBH", rest[:8])
             check(kind not in chosen, f"two transforms of type {kind}")
@@ -317,11 +334,25 @@ class Initiator:
         check(set(chosen) == expected, f"types {set(chosen)}, not {expected}")
         check(chosen.get(KWA) in self.key_wrap or not self.key_wrap, f"KWA {chosen.get(KWA)}")
         self.key_wrap_algorithm = chosen.get(KWA, 3)
+        return spi
+
+    def derive(self, private, point, secret=None):
+        """
+        The keys, of the peer's point and what is known by now (RFC 7296 §2.14); secret: SK_d of the
+        IKE_SA whose place this one takes (§2.18).
+        """
+        peer = ec.EllipticCurvePublicNumbers(int.from_bytes(point[:32], "big"),
+                                             int.from_bytes(point[32:], "big"), ec.SECP256R1())
+        shared = private.exchange(ec.ECDH(), peer.public_key())
+        nonces = self.nonce + self.peer_nonce
+        seed = prf(secret, shared + nonces) if secret else prf(nonces, shared)
+        stream = prf_plus(seed, nonces + self.spi_i + self.spi_r, 168)
+        self.keys = {}
+        for name, length in (("d", 32), ("ei", 36), ("er", 36), ("pi", 32), ("pr", 32)):
+            self.keys[name], stream = stream[:length], stream[length:]
 
     def init(self):
-        private = ec.generate_private_key(ec.SECP256R1())
-        numbers = private.public_key().public_numbers()
-        public = numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
+        private, public = new_key()
         self.init_request = self.clear(IKE_SA_INIT, [
             (SA, self.proposal()), (KE, struct.pack(">HH", 19, 0) + public),
             (NONCE, self.nonce), notify(FRAGMENTATION_SUPPORTED)])
@@ -333,16 +364,33 @@ class Initiator:
         self.message_id = 1
         self.spi_r = answer.packet[8:16]
         self.peer_nonce = answer.bodies(NONCE)[0]
-        point = answer.bodies(KE)[0][4:]
-        peer = ec.EllipticCurvePublicNumbers(int.from_bytes(point[:32], "big"),
-                                             int.from_bytes(point[32:], "big"), ec.SECP256R1())
-        shared = private.exchange(ec.ECDH(), peer.public_key())
-        seed = prf(self.nonce + self.peer_nonce, shared)
-        stream = prf_plus(seed, self.nonce + self.peer_nonce + self.spi_i + self.spi_r, 168)
-        self.keys = {}
-        for name, length in (("d", 32), ("ei", 36), ("er", 36), ("pi", 32), ("pr", 32)):
-            self.keys[name], stream = stream[:length], stream[length:]
+        self.derive(private, answer.bodies(KE)[0][4:])
         return self
+
+    def successor(self):
+        """An IKE_SA that is to take this one's place: no keys yet, and the same socket."""
+        new = copy.copy(self)
+        new.spi_i, new.spi_r, new.nonce = os.urandom(8), bytes(8), os.urandom(32)
+        new.message_id = new.sequence = 0
+        new.requests, new.ignored, new.answered, new.parts = [], [], {}, {}
+        new.keys = None
+        return new
+
+    def rekey(self):
+        """Rekeys the IKE_SA (RFC 7296 §1.3.2). The new one; this one is still there."""
+        new, (private, public) = self.successor(), new_key()
+        answer = self.request(CREATE_CHILD_SA, [
+            (SA, self.proposal(new.spi_i)), (NONCE, new.nonce),
+            (KE, struct.pack(">HH", 19, 0) + public)])
+        check(not answer.errors(), f"CREATE_CHILD_SA: error notifies {answer.errors()}")
+        new.spi_r = new.take_proposal(answer.bodies(SA)[0], 8)
+        new.peer_nonce = answer.bodies(NONCE)[0]
+        new.derive(private, answer.bodies(KE)[0][4:], self.keys["d"])
+        self.closed, self.other, new.other = True, new, self
+        return new
+
+    def delete(self):
+        return self.request(INFORMATIONAL, [(DELETE, bytes([1, 0, 0, 0]))])
 
     def authentication(self, identity, peer_identity, secret):
         """The payloads of IKE_AUTH, or GSA_AUTH, that authenticate with a pre-shared key."""

@@ -70,10 +70,15 @@ class Responder(Initiator):
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind((str(lab.topology.key_server.address), 500))
         self.identity, self.secret, self.grant, self.turn = identity, secret, grant, turn
-        self.spi_r = os.urandom(8)
+        self.spi_r, self.role = os.urandom(8), 0
 
     def encrypted(self, exchange, payloads, flags=0, message_id=None):
-        return super().encrypted(exchange, payloads, flags & ~INITIATOR, message_id)
+        return super().encrypted(exchange, payloads, flags & ~INITIATOR | self.role, message_id)
+
+    def successor(self):
+        new = super().successor()
+        new.role = INITIATOR    # of the IKE_SA that we begin
+        return new
 
     def receive(self, deadline):
         while True:
