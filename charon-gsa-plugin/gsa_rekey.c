@@ -14,7 +14,8 @@
  * IKE_SA go one after the other, in gcksd's order.  IDg says which group it is when the IKE_SA
  * carries more than one.  libcharon retransmits, and ends the IKE_SA when
  * there is no answer.  A task is queued on the new IKE_SA by libcharon itself when the old one is
- * rekeyed before its turn; one that is under way stays with the old one, and may be lost with it.
+ * rekeyed before its turn; one that is under way stays with the old one, and may be lost with it, or
+ * refused by a member that has done with the old one.
  *
  * What waits has keys: it is kept packed, in locked memory.  Listeners run under the bus's mutex,
  * so this mutex comes after it, and nothing of charon is called with it locked, except the log and
@@ -160,6 +161,14 @@ static void task_conclude(gsa_rekey_task_t *this, bool ok, const char *text)
 	conclude((private_gsa_rekeys_t *)gsa.rekeys, this->serial, ok, text);
 }
 
+/* Another IKE_SA has the place of the task's own, and it is the rekey's turn there. */
+static bool is_replaced(gsa_rekey_task_t *this)
+{
+	uint32_t id = ike_sa_of((private_gsa_rekeys_t *)gsa.rekeys, this->serial);
+
+	return id && id != this->ike_sa->get_unique_id(this->ike_sa);
+}
+
 static void add_deletes(message_t *message, const Gsa__Rekey *rekey)
 {
 	delete_payload_t *payload = delete_payload_create(PLV2_DELETE, PROTO_ESP);
@@ -231,6 +240,8 @@ METHOD(task_t, process, status_t, gsa_rekey_task_t *this, message_t *message)
 
 	if (!gsa_message_was_encrypted(message)) {
 		task_conclude(this, FALSE, "the member's answer was not encrypted");
+	} else if (error && is_replaced(this)) {
+		DBG2(DBG_IKE, "gsa: refused over an IKE_SA that was rekeyed, sent again");
 	} else if (error) {
 		snprintf(text, sizeof(text), "the member answered with error notify %u", error);
 		task_conclude(this, FALSE, text);
@@ -252,10 +263,8 @@ METHOD(task_t, migrate, void, gsa_rekey_task_t *this, ike_sa_t *ike_sa)
 
 METHOD(task_t, task_destroy, void, gsa_rekey_task_t *this)
 {
-	uint32_t id = ike_sa_of((private_gsa_rekeys_t *)gsa.rekeys, this->serial);
-
 	/* the IKE_SA is gone; if another one has its place, that one's turn is now */
-	if (!this->concluded && id && id != this->ike_sa->get_unique_id(this->ike_sa))
+	if (!this->concluded && is_replaced(this))
 		queue(this->serial);
 	else if (!this->concluded)
 		task_conclude(this, FALSE, "the IKE_SA to the member is gone");

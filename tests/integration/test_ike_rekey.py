@@ -14,8 +14,8 @@ import threading
 
 import gikev2
 from harness import case, check, main, wait_until
-from ikev2 import (DELETE, GSA_INBAND_REKEY, GSA_REGISTRATION, ID_KEY_ID, IDG, KD, identification,
-                   notify)
+from ikev2 import (DELETE, GSA_INBAND_REKEY, GSA_REGISTRATION, ID_KEY_ID, IDG, INITIATOR, KD,
+                   RESPONSE, identification, notify)
 from member_pair import FIRST, Pair
 from responder import granted, key_download, policy
 from standins import (IDENTIFIERS, KEY_SERVER, LOST, PROBE, RED, SECRET, STEP_S, Probe, key_server,
@@ -82,6 +82,21 @@ def ended(lab):
                     wait_until(lambda: new.turn() or any(
                         excludes(request) for request in old.requests + new.requests), STEP_S,
                         "the Deletes", diagnose=lambda: (old.requests, new.requests))
+
+
+@case("a rekey that a member refuses over the IKE_SA of before is sent again over the new one")
+def refused(lab):
+    with registered(lab) as (server, old):
+        sas, old.answer = server.sas[RED], None
+        number = server.rekey(server.ike_sa_of(PROBE), group_sa=sas.group_sa([sas.new()]))
+        wait_until(lambda: old.turn() or old.rekeys(), STEP_S, "the rekey")
+        with old.rekey() as new:
+            new.answer = []
+            old.socket.send(old.encrypted(
+                GSA_INBAND_REKEY, [notify(gikev2.REGISTRATION_FAILED)], INITIATOR | RESPONSE,
+                old.rekeys()[0].message_id))
+            done = server.done(number, new.turn)
+            check(done["ok"] and len(new.rekeys()) == 1, f"{done}, {len(new.rekeys())} rekeys")
 
 
 @case("a member whose registration is answered over the IKE_SA of before is there over the new one")
