@@ -71,7 +71,8 @@ struct gsa_local_t {
 	 */
 	bool (*send)(gsa_local_t *this, Gsa__Message *message);
 	/**
-	 * Ask for a registration and wait for the answer (GSA_REPLY_TIMEOUT_MS).
+	 * Ask for a registration and wait for the answer (GSA_REPLY_TIMEOUT_MS).  Since one had no
+	 * answer, and until one comes, a thread at a time waits.
 	 * @param request	request->request is set here
 	 * @return		message with a RegistrationReply, free with gsa_message_free();
 	 *			NULL if gcksd is away or silent

@@ -54,6 +54,7 @@ struct private_gsa_local_t {
 	bool overflow;
 	linked_list_t *in;	  /* gsa_received_t * */
 	hashtable_t *questions;	  /* request -> gsa_question_t * */
+	bool silent;		  /* a question had no answer in time, and none came since */
 	uint32_t last_request;
 	u_int dropped; /* messages, since it was last logged */
 	time_t dropped_logged;

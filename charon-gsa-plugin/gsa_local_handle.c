@@ -62,7 +62,7 @@ void gsa_local_clear(private_gsa_local_t *this)
 		gsa_local_free_packed(packed);
 	this->out_size = 0;
 	this->drained->broadcast(this->drained);
-	this->overflow = FALSE;
+	this->overflow = this->silent = FALSE;
 	while (this->in->remove_first(this->in, (void **)&received) == SUCCESS)
 		free_received(received);
 	conclude_all(this);
@@ -133,6 +133,16 @@ bool gsa_local_send(private_gsa_local_t *this, Gsa__Message *message)
 	return sent;
 }
 
+/*
+ * Each that waits has one of charon's threads, which other peers need, too: while gcksd is silent
+ * one at a time is enough to find out when it is back.
+ */
+static bool may_wait(private_gsa_local_t *this)
+{
+	return this->open && !this->stopped &&
+	       !(this->silent && this->questions->get_count(this->questions));
+}
+
 Gsa__Message *gsa_local_ask(private_gsa_local_t *this, Gsa__RegistrationRequest *request)
 {
 	Gsa__Message message = GSA__MESSAGE__INIT;
@@ -146,13 +156,15 @@ Gsa__Message *gsa_local_ask(private_gsa_local_t *this, Gsa__RegistrationRequest 
 
 	this->mutex->lock(this->mutex);
 	question.request = request->request = ++this->last_request;
-	if (this->open && !this->stopped && gsa_local_enqueue(this, &message)) {
+	if (may_wait(this) && gsa_local_enqueue(this, &message)) {
 		this->questions->put(this->questions, key_of(question.request), &question);
 		while (!question.over)
 			if (question.answered->timed_wait_abs(question.answered, this->mutex, until))
 				break;
-		if (!question.over)
+		if (!question.over) {
 			this->questions->remove(this->questions, key_of(question.request));
+			this->silent = TRUE;
+		}
 	}
 	this->mutex->unlock(this->mutex);
 	question.answered->destroy(question.answered);
@@ -165,6 +177,7 @@ void gsa_local_take_reply(private_gsa_local_t *this, Gsa__Message *message)
 	gsa_question_t *question;
 
 	this->mutex->lock(this->mutex);
+	this->silent = FALSE;
 	question = this->questions->get(this->questions, key_of(request));
 	if (question)
 		conclude(this, question, message);

@@ -5,12 +5,13 @@
 # The charons of the S/R and, after that, of site3, each between a gcksd and a peer that are the
 # test's own (standins.py, member_pair.py).
 """What is under way while an IKE_SA is rekeyed goes on over the new one. One that a thread holds
-does not hold up what is to be done with the others.
+does not hold up what is to be done with the others, and gcksd not all threads.
 """
 
 import contextlib
 import struct
 import threading
+import time
 
 import gikev2
 from harness import case, check, main, wait_until
@@ -56,6 +57,38 @@ def busy(lab):
                    for other in others]
         check(any(answer.bodies(KD) for answer in answers),
               "the rekey came when all the others had been refused")
+
+
+@case("while gcksd does not answer one member at a time waits for it, the others are refused at once")
+def silent(lab):
+    server = key_server(lab)
+    with contextlib.ExitStack() as stack:
+        first, *others = [stack.enter_context(Probe(lab, server).establish(
+            PROBE, KEY_SERVER, SECRET)) for _ in range(5)]
+        with asking(server) as asked:
+            check(first.request(GSA_REGISTRATION, REGISTRATION).errors()
+                  == [gikev2.REGISTRATION_FAILED], "not refused")
+            for other in others:
+                other.send_request(GSA_REGISTRATION, REGISTRATION)
+            answers = {}
+
+            def refused_at_once():
+                for other in others:
+                    answer = other.receive(time.monotonic() + 0.01)
+                    if answer:
+                        answers[other] = answer
+                return len(answers) >= len(others) - 1
+            wait_until(refused_at_once, STEP_S, "all but one are answered")
+            check(len(asked) == 2, f"gcksd was asked {len(asked)} times, not once more")
+            check(all(answer.errors() == [gikev2.REGISTRATION_FAILED]
+                      for answer in answers.values()), "not refused")
+            server.answer(asked[1])
+        waiting = next(other for other in others if other not in answers)
+        check(waiting.transmit(waiting.encrypted(GSA_REGISTRATION, REGISTRATION)).bodies(KD),
+              "what gcksd granted then is not told")
+        for other in answers:
+            other.message_id += 1
+            register(other, RED)
 
 
 def excludes(request):
