@@ -7,7 +7,8 @@
  *   gsa_payload.c     IDg, GSA, KD as payloads of IKE messages
  *   gsa_keys.c        GSK_w of an IKE_SA; wrapping and unwrapping of key bags
  *   gsa_group_sa.c    GroupSa of the local protocol <-> GSA and KD
- *   gsa_server.c      key server: registrations held by this charon; gsa_end.c: their end
+ *   gsa_server.c      key server: registrations held by this charon; gsa_end.c: their end,
+ *                     and that of IKE_SAs which nothing needs
  *   gsa_refused.c     key server: peers whose authentication charon refused
  *   gsa_log.c         refusals, each logged once in a while
  *   gsa_peer.c        who stands at the other end of an IKE_SA
@@ -240,6 +241,8 @@ struct gsa_server_t {
 gsa_server_t *gsa_server_create(void);
 /** Ends a registration over an IKE_SA in a job, see end(). */
 void gsa_end_queue(uint32_t ike_sa, uint32_t group, bool found, bool close, const char *reason);
+/** Closes an IKE_SA in a job, after a while, if neither a group nor a CHILD_SA needs it then. */
+void gsa_close_queue(ike_sa_t *ike_sa, uint32_t delay_s);
 /** Constructor for message_register_exchange(GSA_REGISTRATION): requests of members. */
 task_t *gsa_respond_create(ike_sa_t *ike_sa, message_t *request);
 

@@ -14,8 +14,6 @@
 #include "charon-gsa-plugin/gsa_answer.h"
 #include "charon-gsa-plugin/gsa_auth.h"
 
-#include <processing/jobs/callback_job.h>
-
 /*
  * An IKE_SA whose peer was refused is closed after this (§2.3.4), unless the peer has registered
  * with another group meanwhile, or uses it otherwise.
@@ -27,35 +25,6 @@ typedef struct {
 	ike_sa_t *ike_sa;
 	gsa_answer_t *answer;
 } gsa_auth_respond_t;
-
-static job_requeue_t close_unused(void *id)
-{
-	ike_sa_manager_t *manager = charon->ike_sa_manager;
-	ike_sa_t *ike_sa = gsa.ike_sas->checkout(gsa.ike_sas, (uintptr_t)id);
-
-	if (!ike_sa)
-		return JOB_REQUEUE_NONE;
-	if (!gsa.server->count(gsa.server, ike_sa->get_unique_id(ike_sa)) &&
-	    !ike_sa->get_child_count(ike_sa)) {
-		DBG1(DBG_IKE, "gsa: IKE_SA %s[%u] is closed: its peer is in no group",
-		     ike_sa->get_name(ike_sa), ike_sa->get_unique_id(ike_sa));
-		if (ike_sa->delete (ike_sa, FALSE) == DESTROY_ME) {
-			manager->checkin_and_destroy(manager, ike_sa);
-			return JOB_REQUEUE_NONE;
-		}
-	}
-	manager->checkin(manager, ike_sa);
-	return JOB_REQUEUE_NONE;
-}
-
-static void close_later(ike_sa_t *ike_sa)
-{
-	lib->scheduler->schedule_job(
-		lib->scheduler,
-		(job_t *)callback_job_create(
-			close_unused, (void *)(uintptr_t)ike_sa->get_unique_id(ike_sa), NULL, NULL),
-		REFUSED_IDLE_S);
-}
 
 /* SAg is no proposal for a CHILD_SA, of which GSA_AUTH creates none. */
 static void remove_child_payloads(message_t *message)
@@ -108,7 +77,7 @@ METHOD(task_t, build, status_t, gsa_auth_respond_t *this, message_t *message)
 	gsa_answer_decide(this->answer);
 	if (gsa_answer_add(this->answer, message))
 		return NEED_MORE;
-	close_later(this->ike_sa);
+	gsa_close_queue(this->ike_sa, REFUSED_IDLE_S);
 	return SUCCESS;
 }
 

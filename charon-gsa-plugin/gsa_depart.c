@@ -11,7 +11,6 @@
 #include "charon-gsa-plugin/gsa.h"
 
 #include <encoding/payloads/delete_payload.h>
-#include <processing/jobs/delete_ike_sa_job.h>
 
 typedef struct {
 	task_t public;
@@ -53,13 +52,8 @@ METHOD(task_t, build_exclude, status_t, gsa_depart_t *this, message_t *message)
 
 METHOD(task_t, process, status_t, gsa_depart_t *this, message_t *message)
 {
-	uint32_t id = this->ike_sa->get_unique_id(this->ike_sa);
-
-	if (this->close && !gsa.server->count(gsa.server, id) &&
-	    !gsa.member->uses(gsa.member, id) && !this->ike_sa->get_child_count(this->ike_sa))
-		lib->processor->queue_job(lib->processor,
-					  (job_t *)delete_ike_sa_job_create(
-						  this->ike_sa->get_id(this->ike_sa), TRUE));
+	if (this->close)
+		gsa_close_queue(this->ike_sa, 0);
 	return SUCCESS;
 }
 

@@ -187,11 +187,8 @@ static job_requeue_t leave_execute(leave_t *this)
 	} else if (this->close && is_busy(ike_sa)) {
 		manager->checkin(manager, ike_sa);
 		return JOB_RESCHEDULE_MS(CLOSE_MS);
-	} else if (this->close && !gsa.member->uses(gsa.member, this->ike_sa) &&
-		   !ike_sa->get_child_count(ike_sa) &&
-		   ike_sa->delete(ike_sa, FALSE) == DESTROY_ME) {
-		manager->checkin_and_destroy(manager, ike_sa);
-		return JOB_REQUEUE_NONE;
+	} else if (this->close) {
+		gsa_close_queue(ike_sa, 0);
 	}
 	manager->checkin(manager, ike_sa);
 	return JOB_REQUEUE_NONE;

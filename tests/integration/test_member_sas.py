@@ -5,13 +5,16 @@
 # The charons of the S/R and of site3 between gcksds that are both the test's own (standins.py).
 """What a member's charon holds of a group after registrations, rekeys, Deletes, and tells gcksd."""
 
+import contextlib
 import time
 
 from harness import case, check, main
 from local_protocol import VALUES
 from standins import EXCLUDED, LOST, PAIRWISE, RED, REGISTERED, Member, key_server, spis_of
+from topology.errors import LabError
 
 SITE, IDENTITY = "site3", "site3.red.example"
+ROUNDS = 40
 
 
 def both(lab):
@@ -65,6 +68,28 @@ def appended(lab):
     last = member.bodies("membership")[-1]
     check(spis_of(last) == [first["spi"], second["spi"]], f"{spis_of(last)}")
     check(last["group_sa"]["data_sa"][1]["activation_delay_s"] == 7, "another delay")
+
+
+@case("a member that leaves and joins again at once keeps the IKE_SA, if it registers over it")
+def joined_again(lab):
+    for turn in range(ROUNDS):
+        server, member, sas, _ = joined(lab)
+        member.leave()
+        # the next is one that the member brings up, and closes when it leaves
+        with contextlib.suppress(LabError):
+            lab.run(SITE, "swanctl", "--terminate", "--ike", RED, "--force")
+        after = len(member.received)
+        member.join()
+        member.await_spis([sas.made[-1]["spi"]], after)
+        member.send("leave", group=RED)
+        time.sleep(turn / 8000)     # the departure takes some milliseconds
+        after = len(member.received)
+        member.join()
+        member.await_spis([sas.made[-1]["spi"]], after)
+        rekey(server, member, sas)
+        lost = [body for name, body in member.received[after:]
+                if name == "membership" and body["state"] == LOST]
+        check(not lost, f"{lost}")
 
 
 @case("SAs that gcksd uses no more are forgotten; without any the member registers again")
