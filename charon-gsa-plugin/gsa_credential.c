@@ -14,6 +14,7 @@
 #include "charon-gsa-plugin/gsa.h"
 
 #include <collections/array.h>
+#include <collections/linked_list.h>
 #include <credentials/certificates/crl.h>
 #include <credentials/certificates/x509.h>
 #include <credentials/sets/auth_cfg_wrapper.h>
@@ -69,11 +70,13 @@ METHOD(listener_t, alert_hook, bool, listener_t *listener, ike_sa_t *ike_sa, ale
 	return TRUE;
 }
 
-/* With the IKE_SA held. */
-static void expel(ike_sa_t *ike_sa, const char *reason)
+static void expel(uint32_t id, const char *reason)
 {
-	uint32_t id = ike_sa->get_unique_id(ike_sa);
+	ike_sa_t *ike_sa = gsa.ike_sas->checkout(gsa.ike_sas, id);
 
+	if (!ike_sa)
+		return;
+	id = ike_sa->get_unique_id(ike_sa);
 	gsa.server->left(gsa.server, id, chunk_empty, GSA__END_REASON__END_CREDENTIAL, reason);
 	ike_sa->queue_task(ike_sa, gsa_exclude_create(ike_sa, 0, chunk_empty, TRUE));
 	lib->processor->queue_job(lib->processor,
@@ -81,6 +84,7 @@ static void expel(ike_sa_t *ike_sa, const char *reason)
 	lib->scheduler->schedule_job(
 		lib->scheduler, (job_t *)delete_ike_sa_job_create(ike_sa->get_id(ike_sa), TRUE),
 		CLOSE_S);
+	charon->ike_sa_manager->checkin(charon->ike_sa_manager, ike_sa);
 }
 
 /*
@@ -122,12 +126,44 @@ static bool holds(auth_cfg_t *done, auth_cfg_t *wanted)
 	return ok;
 }
 
-/* Round by round, as the connection wants them. */
-static bool all_hold(ike_sa_t *ike_sa)
+/*
+ * What IKE_AUTH found, and what the connection wants of it.  It is looked at without the IKE_SA:
+ * what a CRL or OCSP server says may take as long as that server likes.
+ */
+typedef struct {
+	peer_cfg_t *peer_cfg;
+	linked_list_t *rounds; /* auth_cfg_t */
+} proof_t;
+
+static proof_t *proof_create(ike_sa_t *ike_sa)
 {
 	peer_cfg_t *peer_cfg = ike_sa->get_peer_cfg(ike_sa);
-	enumerator_t *wanted = peer_cfg->create_auth_cfg_enumerator(peer_cfg, FALSE);
-	enumerator_t *done = ike_sa->create_auth_cfg_enumerator(ike_sa, FALSE);
+	enumerator_t *enumerator = ike_sa->create_auth_cfg_enumerator(ike_sa, FALSE);
+	auth_cfg_t *round;
+	proof_t *this;
+
+	INIT(this,
+		.peer_cfg = peer_cfg->get_ref(peer_cfg),
+		.rounds = linked_list_create(),
+	);
+	while (enumerator->enumerate(enumerator, &round))
+		this->rounds->insert_last(this->rounds, round->clone(round));
+	enumerator->destroy(enumerator);
+	return this;
+}
+
+static void proof_destroy(proof_t *this)
+{
+	this->rounds->destroy_offset(this->rounds, offsetof(auth_cfg_t, destroy));
+	this->peer_cfg->destroy(this->peer_cfg);
+	free(this);
+}
+
+/* Round by round, as the connection wants them. */
+static bool all_hold(const proof_t *proof)
+{
+	enumerator_t *wanted = proof->peer_cfg->create_auth_cfg_enumerator(proof->peer_cfg, FALSE);
+	enumerator_t *done = proof->rounds->create_enumerator(proof->rounds);
 	auth_cfg_t *cfg, *cfg_done;
 	bool ok = TRUE;
 
@@ -187,21 +223,26 @@ static bool in_doubt(ike_sa_t *ike_sa)
 /* FALSE: not now, it is being rekeyed. */
 static bool check(gsa_credential_t *this, uint32_t id, bool changed)
 {
-	ike_sa_manager_t *manager = charon->ike_sa_manager;
 	ike_sa_t *ike_sa = gsa.ike_sas->checkout(gsa.ike_sas, id);
-	ike_sa_state_t state;
+	proof_t *proof = NULL;
 	const char *reason;
+	bool established;
 
 	if (!ike_sa)
 		return TRUE;
+	established = ike_sa->get_state(ike_sa) == IKE_ESTABLISHED;
+	if (established && (changed || in_doubt(ike_sa)))
+		proof = proof_create(ike_sa);
+	charon->ike_sa_manager->checkin(charon->ike_sa_manager, ike_sa);
+	if (!proof)
+		return established;
 	this->reason->set(this->reason, NULL);
-	state = ike_sa->get_state(ike_sa);
-	if (state == IKE_ESTABLISHED && (changed || in_doubt(ike_sa)) && !all_hold(ike_sa)) {
+	if (!all_hold(proof)) {
 		reason = this->reason->get(this->reason);
-		expel(ike_sa, reason ? reason : "its certificate is not accepted any more");
+		expel(id, reason ? reason : "its certificate is not accepted any more");
 	}
-	manager->checkin(manager, ike_sa);
-	return state == IKE_ESTABLISHED;
+	proof_destroy(proof);
+	return TRUE;
 }
 
 /* FALSE: not all of them. */

@@ -17,18 +17,22 @@ from cryptography.hazmat.primitives import hashes, serialization
 import certificates
 import gikev2
 from harness import case, check, main, wait_until
-from ikev2 import DELETE, GSA_AUTH, ID_KEY_ID, IDG, KD, identification
+from ikev2 import DELETE, GSA_AUTH, ID_KEY_ID, IDG, INFORMATIONAL, KD, identification
 from observe import await_log, check_reachability
 from probe import initiator
 
 SITE, IDENTITY = "site1", "site1.blue.example"
 OTHERS = ("site2.blue.example", "site3.blue.example")
-PROBE, KEY_SERVER = "probe.blue.example", "sr.blue.example"
+PROBE, SLOW, KEY_SERVER = "probe.blue.example", "slow.blue.example", "sr.blue.example"
 BLUE = (IDG, identification(ID_KEY_ID, "blue"))
 STEP_S = 60
 # charon.plugins.gsa.revalidate
 PERIOD_S = 60
 LIFE_S = 25
+
+
+def crl_path():
+    return os.path.join(os.environ["LAB_RUN"], "sr/etc/swanctl/x509crl/blue.crl")
 
 
 def publish(lab, number, *serials):
@@ -45,9 +49,8 @@ def publish(lab, number, *serials):
         builder = builder.add_revoked_certificate(
             x509.RevokedCertificateBuilder(serial, now - datetime.timedelta(minutes=1)).build())
     crl = builder.sign(authority.key, hashes.SHA256())
-    folder = os.path.join(os.environ["LAB_RUN"], "sr/etc/swanctl/x509crl")
-    os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, "blue.crl"), "wb") as file:
+    os.makedirs(os.path.dirname(crl_path()), exist_ok=True)
+    with open(crl_path(), "wb") as file:
         file.write(crl.public_bytes(serialization.Encoding.DER))
     lab.run("sr", "swanctl", "--load-creds", "--noprompt")
 
@@ -115,6 +118,28 @@ def expires(lab):
         wait_until(lambda: not lab.registration(PROBE), STEP_S, "the end of the registration")
         await_log(lab, "sr", "gcksd", PROBE, "is not valid now")
         ike_sa.await_request(lambda request: any(body[0] == 1 for body in request.bodies(DELETE)))
+
+
+@case("a CRL server that does not answer keeps nobody waiting, the certificate's owner neither")
+def slow_server(lab):
+    # whose reader waits until somebody writes
+    fifo = os.path.join(os.environ["LAB_RUN"], "sr/run/crl.fifo")
+    os.mkfifo(fifo)
+    credential = certificates.Authority("blue").issue(SLOW, crl_uri="file:///run/crl.fifo")
+    with initiator(lab).init() as ike_sa:
+        # the CRL that is loaded will do
+        answer = ike_sa.request(GSA_AUTH, ike_sa.certified(SLOW, KEY_SERVER, credential)
+                                + [BLUE])
+        check(answer.bodies(KD), f"not granted: {answer.kinds()}, {answer.errors()}")
+        os.unlink(crl_path())
+        lab.run("sr", "swanctl", "--load-creds", "--clear", "--noprompt")
+        await_log(lab, "sr", "charon", "fetching crl from 'file:///run/crl.fifo'")
+        try:
+            ike_sa.request(INFORMATIONAL, [])
+            check(lab.registration(SLOW), "it is not registered any more")
+        finally:
+            # fails if nobody reads
+            os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
 
 
 if __name__ == "__main__":

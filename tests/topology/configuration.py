@@ -6,7 +6,7 @@ import os
 from . import credentials, namespaces
 from .declaration import GROUP_LEAVES, MEMBER_LEAVES
 
-CHARON_PLUGIN_SKIP = ("rc2", "counters", "resolve", "files")
+CHARON_PLUGIN_SKIP = ("rc2", "counters", "resolve")
 IKE_PROPOSAL = "aes256gcm16-prfsha256-ecp256"
 # A registration needs a key wrap algorithm; a key server serves other peers, too.
 MEMBER_PROPOSAL = f"{IKE_PROPOSAL}-kw5649_256"
