@@ -18,7 +18,7 @@ from harness import check
 
 MAXIMUM = 65536
 STEP_S = 60
-ROLE_CHARON, ROLE_GCKSD = 1, 3
+ROLE_CHARON, ROLE_BGPD, ROLE_GCKSD = 1, 2, 3
 
 
 def tree(*path):
@@ -139,9 +139,10 @@ def decode(name, data):
 
 
 class Gcksd:
-    """In the place of a node's gcksd, which is stopped: charon connects to this one."""
+    """In the place of a node's gcksd, which is stopped: charon, or bgpd, connects to this one."""
 
-    def __init__(self, lab, node):
+    def __init__(self, lab, node, role=ROLE_CHARON):
+        self.role = role
         self.path = os.path.join(os.environ["LAB_RUN"], node, "run/frr/gcksd.sock")
         self.node, self.requests = node, 0
         self.charon, self.received = None, []  # (body's name, fields), in their order
@@ -165,19 +166,20 @@ class Gcksd:
             os.unlink(self.path)
 
     def accept(self):
-        """Waits for charon and says Hello. Afterwards `received` has what it repeated."""
+        """Waits for it and says Hello. Afterwards `received` has what it repeated."""
         if self.charon:
             self.charon.close()
         self.listener.settimeout(STEP_S)
         role = None
-        while role != ROLE_CHARON:  # bgpd knocks as well
+        while role != self.role:  # the other one knocks as well
             if role:
                 self.charon.close()
             self.charon, _ = self.listener.accept()
             self.received = []
             role = self.await_message("hello")["role"]
         self.send("hello", version=version(), role=ROLE_GCKSD, software="test")
-        self.await_message("sync_done")
+        if self.role == ROLE_CHARON:  # bgpd first hears what there is
+            self.await_message("sync_done")
 
     def sync_done(self):
         self.send("sync_done")
