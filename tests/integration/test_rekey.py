@@ -12,6 +12,7 @@
 """New keys under traffic: not one packet of any pair is lost, and the old keys go everywhere."""
 
 import re
+import threading
 import time
 
 from harness import case, check, main, wait_until
@@ -160,6 +161,50 @@ def registration_sa(lab):
         traffic.stop()
     check_no_loss(traffic.flows, start, end)
     converged(lab)
+
+
+def flows_of(lab, name):
+    """Between the hosts of a group's sites, which have no other group in common."""
+    hosts = {host.name for site in lab.topology.groups[name].sites
+             for host in lab.topology.hosts_behind(site)}
+    return [flow for flow in lab.host_flows(reachable=True)
+            if {flow.source, flow.target} <= hosts]
+
+
+def await_membership(lab, name, registered):
+    wait_until(lambda: (name in lab.registered_groups("site3")) == registered
+               == bool(lab.registration("site3.blue.example", name)), 30,
+               f"site3 is {'' if registered else 'not '}registered for {name}",
+               diagnose=lambda: lab.members("site3"))
+
+
+@case("a site leaves one group, and joins it again, while the other one is rekeyed over the same "
+      "IKE_SA: of that one's traffic not one packet is lost")
+def leaves_while_rekeyed(lab):
+    ike_sa = ike_sas(lab, "site3")
+    check(len(ike_sa) == 1, f"IKE_SAs of site3: {ike_sa}")
+    for left, kept in (GROUPS, GROUPS[::-1]):
+        changes = ([f"no gsa member {left}"], lab.declared_block("site3", f"gsa member {left}"))
+        with ping.Traffic(flows_of(lab, kept)) as traffic:
+            await_flowing(traffic)
+            start = time.monotonic()
+            for _ in range(3):
+                for registered, lines in enumerate(changes):
+                    change = threading.Thread(target=lab.configure, args=("site3", *lines))
+                    change.start()
+                    number = rekey(lab, kept)
+                    change.join()
+                    await_membership(lab, left, bool(registered))
+                    await_generation(lab, kept, number)
+            await_alone(lab, kept)
+            end = time.monotonic()
+            await_flowing(traffic)
+            traffic.stop()
+        total = check_no_loss(traffic.flows, start, end)
+        print(f"# {left} left three times, {total} probes of {kept}, {end - start:.0f} s")
+        check(ike_sas(lab, "site3") == ike_sa, "site3 has another IKE_SA")
+    converged(lab)
+    check_reachability(lab)
 
 
 if __name__ == "__main__":
