@@ -60,7 +60,9 @@ static void take_expire(gsa_events_t *this, const struct xfrm_user_expire *expir
 	};
 
 	if (expire->hard)
-		tell(this, &id, GSA__ENDED_BY__ENDED_BY_EXPIRY);
+		tell(this, &id, expire->state.curlft.packets >= expire->state.lft.hard_packet_limit
+					? GSA__ENDED_BY__ENDED_BY_VOLUME
+					: GSA__ENDED_BY__ENDED_BY_EXPIRY);
 }
 
 static void take_flush(gsa_events_t *this, const struct xfrm_usersa_flush *flush)

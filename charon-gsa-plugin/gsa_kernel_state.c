@@ -13,6 +13,11 @@
 
 #define SPI_RESERVED_MAX  255
 #define REPLAY_WINDOW_MAX 4096 /* the kernel's */
+/*
+ * Sequence numbers of 32 bits must not begin anew (RFC 9838 §2.6): at the last one Linux would drop
+ * all that is sent, and tell nobody.  A state that ends before that is told of, and made up for.
+ */
+#define PACKETS_MAX	  (UINT32_MAX - 0xfffff)
 #define SAME_EXPIRY_S	  5    /* what a lifetime's rounding and way may make of it */
 
 typedef struct {
@@ -143,7 +148,10 @@ static bool same_end(const state_t *old, const state_t *new)
 
 static status_t add_state(const Gsa__InstallSa *request, state_t *state)
 {
-	lifetime_cfg_t lifetime = { .time = { .life = request->lifetime_s } };
+	lifetime_cfg_t lifetime = {
+		.time = { .life = request->lifetime_s },
+		.packets = { .life = request->inbound ? 0 : PACKETS_MAX },
+	};
 	kernel_ipsec_add_sa_t data = {
 		.reqid = request->reqid,
 		.mode = MODE_TUNNEL,

@@ -2,7 +2,8 @@
 /*
  * Member: states that the kernel does not hold any more though nobody here has asked for that.  An
  * operator has deleted them, or Linux took their lifetime for over: it looks at it a second after a
- * state was made, on the clock of the day, and a clock that is set meanwhile ends the state.
+ * state was made, on the clock of the day, and a clock that is set meanwhile ends the state.  Or an
+ * outbound one has used up its sequence numbers.
  *
  *   one SA for all   the same state is made again
  *   pairwise         its key is not used again (planner.h): the next Sender-ID gives all pairs new
@@ -90,6 +91,9 @@ static const char *why(Gsa__EndedBy by, const struct gcks_member_sa *sa, char *b
 		else
 			snprintf(buffer, size, "the kernel took its lifetime for over");
 		return buffer;
+	case GSA__ENDED_BY__ENDED_BY_VOLUME:
+		return "it has sent as many packets as its sequence numbers are good for: a shorter "
+		       "lifetime of the group's SA comes before that";
 	case GSA__ENDED_BY__ENDED_BY_DELETION:
 		return "somebody has deleted it (ip xfrm state delete?)";
 	case GSA__ENDED_BY__ENDED_BY_FLUSH:

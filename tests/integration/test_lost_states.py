@@ -13,6 +13,7 @@ kernel takes their lifetime for over. It heals by itself, no key is used again w
 counter that begins anew, and what goes on and on is waited for."""
 
 import contextlib
+import re
 import socket
 import time
 
@@ -34,15 +35,30 @@ def delete(lab, site, state):
             state["destination"], "proto", "esp", "spi", f"{state['spi']:#x}")
 
 
-def expire(lab, site, state):
-    """The kernel takes its lifetime for over a second from now."""
+def limit(lab, site, state, *limits):
     algorithms = ["aead", state["algorithms"][0], f"0x{state['keys'][0]}", "128"]
     if len(state["algorithms"]) > 1:
         algorithms = ["auth-trunc", "hmac(sha256)", f"0x{state['keys'][0]}", "128",
                       "enc", "cbc(aes)", f"0x{state['keys'][1]}"]
     lab.run(site, "ip", "xfrm", "state", "update", "src", state["source"], "dst",
             state["destination"], "proto", "esp", "spi", f"{state['spi']:#x}", "reqid",
-            str(state["reqid"]), "mode", "tunnel", *algorithms, "limit", "time-hard", "1")
+            str(state["reqid"]), "mode", "tunnel", *algorithms, "limit", *limits)
+
+
+def expire(lab, site, state):
+    """The kernel takes its lifetime for over a second from now."""
+    limit(lab, site, state, "time-hard", "1")
+
+
+def use_up(lab, site, state):
+    """Its next packets are the last ones it may send."""
+    limit(lab, site, state, "packet-hard", "5")
+
+
+def packets_allowed(lab, site, state):
+    text = lab.run(site, "ip", "-s", "xfrm", "state", "get", "src", state["source"], "dst",
+                   state["destination"], "proto", "esp", "spi", f"{state['spi']:#x}")
+    return re.search(r"hard (\S+)\(packets\)", text).group(1)
 
 
 def from_to(states, source=None, destination=None):
@@ -106,6 +122,12 @@ def shared(lab):
             check((again["spi"], again["keys"]) == (state["spi"], state["keys"]),
                   f"{state['spi']:#x} was lost, {again['spi']:#x} is there")
             check(keys(lab, "site3", "red") == others, "other keys than before")
+    (state,) = outbound(lab, "site3", "red")
+    before = lost(lab, "site3", "red")
+    nothing_waits(lab, "site3")
+    with healing(lab, flows):
+        use_up(lab, "site3", state)
+        await_lost(lab, "site3", "red", before, "as many packets")
     check(current_spi(lab, "red") == state["spi"], "red has another SA")
 
 
@@ -176,6 +198,18 @@ def pair_inbound(lab):
 def pair_outbound(lab):
     lose_pair(lab, delete, "deleted", outbound)
     lose_pair(lab, expire, "lifetime", outbound)
+    lose_pair(lab, use_up, "as many packets", outbound)
+
+
+@case("an outbound state ends before its sequence numbers begin anew, an inbound one counts none")
+def sequence_numbers(lab):
+    for site, group in (("site1", "blue"), ("site4", "red")):
+        for state in outbound(lab, site, group):
+            most = packets_allowed(lab, site, state)
+            check(most.isdigit() and 2**31 < int(most) < 2**32, f"{state['spi']:#x}: {most} packets")
+        for state in inbound(lab, site, group):
+            most = packets_allowed(lab, site, state)
+            check(most == "(INF)", f"inbound {state['spi']:#x}: {most} packets")
 
 
 @case("all states of a site that is in both groups are flushed")
