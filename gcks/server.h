@@ -68,8 +68,9 @@ void gcks_server_rekey_stop(void);
 
 /* -- server_refuse.c -- */
 
+/* `fault`: for an error of ours. */
 void gcks_server_refused(const Gsa__RegistrationRequest *request, uint16_t notify,
-			 const char *reason);
+			 const char *reason, bool fault);
 void gcks_server_refused_peer(const Gsa__RefusedPeer *peer);
 
 #endif

@@ -8,6 +8,7 @@
 #include "gcks/names.h"
 #include "gcks/sa_message.h"
 #include "gcks/server.h"
+#include "libgsa/refused.h"
 
 /* ---- answers ---- */
 
@@ -27,8 +28,18 @@ static void reply(uint32_t request, uint16_t notify, const char *reason, Gsa__Gr
 
 static void refuse(const Gsa__RegistrationRequest *request, uint16_t notify, const char *reason)
 {
-	gcks_server_refused(request, notify, reason);
+	gcks_server_refused(request, notify, reason, false);
 	reply(request->request, notify, reason, NULL);
+}
+
+/* An error of ours; `cause` is for our log alone. */
+static void fail(const Gsa__RegistrationRequest *request, const char *reason, const char *cause)
+{
+	char line[GSA_REFUSED_LINE_MAX];
+
+	snprintf(line, sizeof(line), "%s%s%s", reason, cause[0] ? ": " : "", cause);
+	gcks_server_refused(request, GSA_NOTIFY_REGISTRATION_FAILED, line, true);
+	reply(request->request, GSA_NOTIFY_REGISTRATION_FAILED, reason, NULL);
 }
 
 /* Sender-IDs only for who has asked for them, and then with their size (RFC 9838 §4.4.3.1.2). */
@@ -125,11 +136,8 @@ static void grant(const Gsa__RegistrationRequest *request, struct gcks_decision 
 	const struct gcks_registration *entry;
 
 	if (!gcks_server_carry_out(decision)) {
-		zlog_err("GSA: group %s: registration of %s is not stored: %s",
-			 decision->policy->name, request->peer->identity,
-			 gcks_store_error(gcksd.store));
-		refuse(request, GSA_NOTIFY_REGISTRATION_FAILED,
-		       "the key server cannot store the registration");
+		fail(request, "the key server cannot store the registration",
+		     gcks_store_error(gcksd.store));
 		return;
 	}
 	entry = decision->entry;
@@ -180,6 +188,7 @@ void gcks_server_register(const Gsa__RegistrationRequest *request)
 		return;
 	}
 	if (decision.fault)
-		zlog_err("GSA: %s", decision.verdict.reason);
-	refuse(request, decision.verdict.notify, decision.verdict.reason);
+		fail(request, decision.verdict.reason, "");
+	else
+		refuse(request, decision.verdict.notify, decision.verdict.reason);
 }

@@ -9,16 +9,16 @@
 #include "libgsa/refused.h"
 
 /* False: not logged this time. */
-static bool log_refused(struct gsa_refused_log *log, const char *line)
+static bool log_refused(struct gsa_refused_log *log, const char *line, int priority)
 {
 	unsigned int repeated, others;
 
 	if (!gsa_refused(log, line, monotime(NULL), &repeated, &others))
 		return false;
 	if (repeated)
-		zlog_warn("GSA: %s; %u more times since the last such line", line, repeated);
+		zlog(priority, "GSA: %s; %u more times since the last such line", line, repeated);
 	else
-		zlog_warn("GSA: %s", line);
+		zlog(priority, "GSA: %s", line);
 	if (others)
 		zlog_warn("GSA: %u other refusals were not logged: too many different ones",
 			  others);
@@ -36,7 +36,7 @@ static void printable_name(char *out, size_t size, ProtobufCBinaryData name)
 }
 
 void gcks_server_refused(const Gsa__RegistrationRequest *request, uint16_t notify,
-			 const char *reason)
+			 const char *reason, bool fault)
 {
 	static struct gsa_refused_log log;
 	const char *identity = request->peer ? request->peer->identity : "unknown";
@@ -49,7 +49,7 @@ void gcks_server_refused(const Gsa__RegistrationRequest *request, uint16_t notif
 	printable_name(name, sizeof(name), request->group_id);
 	snprintf(line, sizeof(line), "refused %.200s (%s) in group %s: %s", identity,
 		 gcks_address_text(&address, text), name, reason);
-	if (log_refused(&log, line))
+	if (log_refused(&log, line, fault ? LOG_ERR : LOG_WARNING))
 		gcks_notify_member(GCKS_MEMBER_REFUSED, name, identity, &address, notify, reason);
 }
 
@@ -63,5 +63,5 @@ void gcks_server_refused_peer(const Gsa__RefusedPeer *peer)
 	snprintf(line, sizeof(line), "peer %.200s (%s) refused: authentication failed: %s",
 		 peer->identity[0] ? peer->identity : "unknown", gcks_address_text(&address, text),
 		 peer->reason);
-	log_refused(&log, line);
+	log_refused(&log, line, LOG_WARNING);
 }
