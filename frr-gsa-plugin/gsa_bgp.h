@@ -316,7 +316,7 @@ extern struct gsa_link_status {
 void gsa_send_route(const struct gsa_import *import, bool withdrawn);
 void gsa_send_export(uint32_t group, const struct prefix *prefix, bool withdrawn);
 void gsa_send_hello(void);
-void gsa_send_all(void);
+void gsa_send_all(uint32_t group); /* what is told of it; 0: of every one */
 void gsa_send_sync_done(void);
 /* One datagram from gcksd.  NULL, or why it was dropped (until the next call). */
 const char *gsa_receive(const uint8_t *data, size_t length);

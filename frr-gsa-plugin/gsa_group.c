@@ -111,13 +111,14 @@ static bool same(const struct gsa_group *a, const struct gsa_group *b)
 void gsa_group_set(struct gsa_group *update)
 {
 	struct gsa_group *group = gsa_group_find(update->identifier);
+	bool is_new = !group;
 
 	if (group && same(group, update)) {
 		group->stale = false;
 		group_free_strings(update);
 		return;
 	}
-	if (!group) {
+	if (is_new) {
 		group = XCALLOC(MTYPE_GSA_GROUP, sizeof(*group));
 		group->identifier = update->identifier;
 		gsa_members_init(group->members);
@@ -139,6 +140,9 @@ void gsa_group_set(struct gsa_group *update)
 	gsa_debug_log("group %s (%u): %s%s%s", group->name, group->identifier,
 		      group->served ? "served " : "", group->joined ? "joined " : "",
 		      group->registered ? "registered" : "");
+	/* one that was gone a moment ago: gcksd has forgotten its prefixes, and for us none is new */
+	if (is_new)
+		gsa_send_all(group->identifier);
 	changed();
 }
 

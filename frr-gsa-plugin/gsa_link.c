@@ -156,7 +156,7 @@ void gsa_link_hello_received(void)
 	connection.retry_s = 1;
 	zlog_info("GSA: connected to gcksd");
 	gsa_groups_mark_stale();
-	gsa_send_all();
+	gsa_send_all(0);
 }
 
 void gsa_link_sync_received(void)

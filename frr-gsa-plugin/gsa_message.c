@@ -93,17 +93,18 @@ void gsa_send_export(uint32_t group, const struct prefix *p, bool withdrawn)
 	send_message(&message);
 }
 
-void gsa_send_all(void)
+void gsa_send_all(uint32_t group)
 {
 	struct gsa_import *import;
 	struct gsa_export *export;
 
 	frr_each (gsa_imports, gsa_imports, import)
-		if (import->reported)
+		if (import->reported && (!group || import->group == group))
 			gsa_send_route(import, false);
 	frr_each (gsa_exports, gsa_exports, export)
 		for (size_t i = 0; i < export->tag.group_count; i++)
-			gsa_send_export(export->tag.groups[i], &export->prefix, false);
+			if (!group || export->tag.groups[i] == group)
+				gsa_send_export(export->tag.groups[i], &export->prefix, false);
 }
 
 /* ---- from gcksd ---- */

@@ -19,12 +19,14 @@ import re
 import socket
 
 from harness import case, check, main, wait_until
+from local_protocol import Gcksd
 from observe import check_reachability, converged
 
 NODES = ("sr", "site3")
 ROLE_CHARON, ROLE_BGPD, ROLE_GCKSD = 1, 2, 3
 HELLO, REFUSED, REGISTRATION_REPLY, ROUTE = 1, 3, 20, 60
 MAXIMUM = 65536
+BLUE = 100
 STEP_S = 30
 
 
@@ -53,6 +55,10 @@ def octets(field, value):
 
 def hello(number, role):
     return octets(HELLO, integer(1, number) + integer(2, role) + octets(3, b"test"))
+
+
+def is_blue(fields):
+    return fields["group"] == BLUE
 
 
 def connect(lab, node):
@@ -214,6 +220,26 @@ def as_nobody(function):
         text = pipe.read()
     os.waitpid(child, 0)
     return text
+
+
+@case("bgpd tells the prefixes of a group that was gone for a moment once more: gcksd forgot them")
+def group_again(lab):
+    gateway = lab.topology.nodes["site3"].address.packed
+    gcksd = Gcksd(lab, "site3", ROLE_BGPD)
+    try:
+        gcksd.accept()
+        gcksd.await_message("export", is_blue)
+        gcksd.drain()
+        before = len(gcksd.received)
+        gcksd.sync_done()  # of no group
+        gcksd.send("group", identifier=BLUE, name="blue", joined=True, local_gateway=gateway,
+                   export_mode=1, registered=True)
+        gcksd.await_message("export", lambda fields: is_blue(fields) and not fields["withdrawn"],
+                            after=before)
+    finally:
+        gcksd.close()
+        lab.start("site3", "gcksd")
+    converged(lab)
 
 
 @case("all of it left the groups as they were")
