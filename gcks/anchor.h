@@ -2,10 +2,11 @@
 /*
  * The anchor: a small file beside the store that tells an older copy of it.
  *
- * The store counts a serial number up with each new SA and each block of Sender-IDs.  The anchor is
- * raised to it before anything of that is published.  A store whose serial is below its anchor's,
- * or whose anchor is missing or another store's, does not know what was given to members since: no
- * SA or Sender-ID of it may be used again.  Who restores a store from a backup leaves the anchor as
+ * The store counts a serial number up with each new SA and each block of Sender-IDs, and on a member
+ * with states that must not be made again.  The anchor is raised to it before anything of that is
+ * published.  A store whose serial is below its anchor's, or whose anchor is missing or another
+ * store's, does not know what was given to members, or made here, since: no SA or Sender-ID of it may
+ * be used again.  Who restores a store from a backup leaves the anchor as
  * it is, or out.
  *
  * 32 octets: "gsa-anch", identifier of the store (16), serial (8, network order).  It is written

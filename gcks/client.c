@@ -15,6 +15,7 @@
 
 static struct event *t_reconsider, *t_settled, *t_phases;
 static bool settled;
+static bool store_doubted; /* until charon has said what it was given before: gcks_membership_doubt() */
 static bool states_repeated; /* bgpd was told all states after the resynchronisation */
 
 static bool client_is(Gsa__Role role, enum gcks_client_state state)
@@ -206,6 +207,8 @@ static const char *take_sas(struct gcks_membership *membership, const Gsa__Group
 		return reason;
 	if (!gcks_membership_set_sas(membership, group_sa, gcks_now_ms(), &reason))
 		return reason;
+	if (store_doubted && client_is(GSA__ROLE__ROLE_CHARON, GCKS_CLIENT_SYNC))
+		gcks_membership_doubt(membership);
 	membership->renew_wished = false;
 	membership->reported = true;
 	if (membership->lost_at)
@@ -356,6 +359,7 @@ void gcks_client_charon_connected(void)
 
 void gcks_client_charon_synced(void)
 {
+	store_doubted = false;
 	gcks_client_reconsider();
 }
 
@@ -374,6 +378,7 @@ void gcks_client_bgpd_synced(void)
 
 void gcks_client_start(void)
 {
+	store_doubted = !gcks_store_is_complete(gcksd.store);
 	gcks_install_start();
 }
 

@@ -107,6 +107,9 @@ struct gcks_membership {
 	/* we have left, or are about to: what was given up to `last_sender_id` is worth nothing */
 	bool abandoned;
 	uint32_t last_sender_id;
+	/* the store does not know what was made with those given up to `doubted_sender_id` */
+	bool doubted;
+	uint32_t doubted_sender_id;
 	uint32_t sender_ids[GSA_SENDER_ID_MAX];
 	size_t sender_id_count;
 	/* a registration that is asked for again: as in Join; the next one not before (monotonic) */
@@ -194,6 +197,11 @@ enum gcks_sender_choice {
 	GCKS_SENDER_ID_NEEDED, /* none that may be used: only a new registration gives one */
 };
 
+/*
+ * gcksd was restarted with a store that does not know what an earlier one made: what charon has been
+ * given must not be used, since states with its nonces may have been there.  After gcks_membership_set_sas().
+ */
+void gcks_membership_doubt(struct gcks_membership *membership);
 /*
  * Which of our Sender-IDs is used with pairwise SAs.  The one of the states in the kernel, as long as these
  * may be used, whatever registrations have given since; then the newest given, if no state was made with it.

@@ -223,6 +223,22 @@ static bool was_given(const struct gcks_membership *membership, uint32_t sender_
 	return false;
 }
 
+void gcks_membership_doubt(struct gcks_membership *membership)
+{
+	if (!membership->sender_id_count)
+		return;
+	membership->doubted = true;
+	membership->doubted_sender_id = membership->sender_ids[membership->sender_id_count - 1];
+}
+
+/* Until another one was given. */
+static bool is_doubted(struct gcks_membership *membership, uint32_t newest)
+{
+	membership->doubted &= !membership->sender_id_count ||
+			       newest == membership->doubted_sender_id;
+	return membership->doubted;
+}
+
 enum gcks_sender_choice gcks_membership_choose_sender_id(struct gcks_membership *membership,
 							 const struct gcks_kernel_ids *known)
 {
@@ -232,11 +248,15 @@ enum gcks_sender_choice gcks_membership_choose_sender_id(struct gcks_membership 
 
 	if (!gcks_membership_is_pairwise(membership))
 		return GCKS_SENDER_ID_KEPT;
-	if (!gcks_senders_make(&senders, membership))
-		return GCKS_SENDER_ID_KEPT; /* it is tried again */
 	newest = membership->sender_id_count
 			 ? membership->sender_ids[membership->sender_id_count - 1]
 			 : 0;
+	if (is_doubted(membership, newest)) {
+		membership->has_sender_id = membership->resuming = false;
+		return GCKS_SENDER_ID_NEEDED;
+	}
+	if (!gcks_senders_make(&senders, membership))
+		return GCKS_SENDER_ID_KEPT; /* it is tried again */
 	if (membership->abandoned && membership->sender_id_count &&
 	    newest != membership->last_sender_id)
 		membership->has_sender_id = membership->resuming = membership->abandoned = false;

@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 
 #include "gcks/former.h"
+#include "gcks/planner.h"
 #include "gcks/store_private.h"
 
 bool gcks_store_fail(struct gcks_store *store, const char *format, ...)
@@ -89,6 +90,11 @@ const char *gcks_store_error(const struct gcks_store *store)
 const char *gcks_store_notice(const struct gcks_store *store)
 {
 	return store->notice;
+}
+
+bool gcks_store_is_complete(const struct gcks_store *store)
+{
+	return !store->incomplete;
 }
 
 void gcks_store_set_clock(struct gcks_store *store, const struct gcks_clock *clock)
@@ -207,11 +213,15 @@ static bool apply(struct gcks_store *store, const struct gcks_change *change)
 	return run(store, statement);
 }
 
-/* A new SA, or a new block of Sender-IDs: a copy of the store from before must be known as such. */
+/*
+ * A new SA, a new block of Sender-IDs, a state that must not be made again: a copy of the store from
+ * before must be known as such.
+ */
 static bool raises(const struct gcks_change *changes, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (changes[i].kind == GCKS_PUT_SA || changes[i].kind == GCKS_PUT_NUMBERS)
+		if (changes[i].kind == GCKS_PUT_SA || changes[i].kind == GCKS_PUT_NUMBERS ||
+		    (changes[i].kind == GCKS_PUT_KERNEL_ID && gcks_is_pair(changes[i].kernel_id)))
 			return true;
 	return false;
 }

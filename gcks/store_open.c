@@ -172,6 +172,7 @@ static bool check_anchor(struct gcks_store *store)
 			 (unsigned long long)anchor.serial);
 	else
 		store->old = false;
+	store->incomplete = store->old;
 	/* both go on above what either has seen */
 	if (store->old && found && anchor.serial > store->serial)
 		store->serial = anchor.serial;
@@ -200,6 +201,7 @@ static bool make_tables(struct gcks_store *store)
 	char statements[128];
 	size_t length;
 
+	store->incomplete = true;
 	if (!gcks_store_key_check_make(&store->context.key, wrapped, &length))
 		return gcks_store_fail(store, "the check value of its key cannot be wrapped");
 	snprintf(statements, sizeof(statements),

@@ -169,6 +169,23 @@ def reboot(lab):
           "site2 sends under an old key")
 
 
+@case("a site that loses store and states of the kernel, but not charon, takes another Sender-ID")
+def lost_store(lab):
+    old, spi = sender_id(lab, "site2"), current_spi(lab, "blue")
+    old_keys = {state["keys"] for state in outbound(lab, "site2")}
+    lab.kill("site2", "gcksd")
+    lab.run("site2", "ip", "xfrm", "state", "flush")
+    lab.run("site2", "sh", "-c", "rm /var/lib/frr/gcksd.db*")
+    lab.start("site2", "gcksd")
+    wait_until(lambda: outbound(lab, "site2"), STEP_S, "site2 has states to send with")
+    converged(lab)
+    check_reachability(lab)
+    check(current_spi(lab, "blue") == spi, "the group has another SA: nothing is shown")
+    check(sender_id(lab, "site2") != old, f"site2 sends under Sender-ID {old} again")
+    check(not old_keys & {state["keys"] for state in outbound(lab, "site2")},
+          "site2 sends under an old key")
+
+
 def foreign_state(lab, site, spi, source):
     key = "0x" + os.urandom(20).hex()
     lab.run(site, "ip", "xfrm", "state", "add", "src", source, "dst", address(lab, site), "proto",

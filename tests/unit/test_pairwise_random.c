@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A member of a pairwise group through random rekeys, route flaps, Sender-ID changes, restarts of
- * charon, gcksd and the host, each at any point of a plan that is being carried out.  Whatever comes:
+ * charon, gcksd and the host, each at any point of a plan that is being carried out, and a store that
+ * was lost or put back.  Whatever comes:
  *
  *   - no outbound state is made twice for one (TEK, our Sender-ID, the other's): its nonces would repeat
  *   - nor is an inbound one, whose replay window would be empty, but for SAs that nobody sends with yet
@@ -29,6 +30,7 @@ static uint32_t state;
 
 /* gcksd: what the store keeps, and what charon has acknowledged */
 static struct gcks_kernel_ids known, installed;
+static struct gcks_kernel_ids saved; /* a copy of the store */
 
 /* the kernel */
 static struct gcks_kernel_ids kernel;
@@ -151,6 +153,24 @@ static void restart_gcksd(void)
 		set_remote(i);
 }
 
+/* The store is empty, or one of some time ago, and an operator has flushed the kernel as well. */
+static void lose_store(void)
+{
+	gcks_kernel_ids_clear(&kernel);
+	gcks_kernel_ids_clear(&known);
+	for (size_t i = 0; random_below(2) && i < saved.count; i++)
+		ck_assert(gcks_kernel_ids_add(&known, &saved.ids[i]));
+	restart_gcksd();
+	gcks_membership_doubt(blue);
+}
+
+static void save_store(void)
+{
+	gcks_kernel_ids_clear(&saved);
+	for (size_t i = 0; i < known.count; i++)
+		ck_assert(gcks_kernel_ids_add(&saved, &known.ids[i]));
+}
+
 static void reboot(void)
 {
 	gcks_kernel_ids_clear(&kernel);
@@ -192,7 +212,7 @@ static void change(void)
 {
 	size_t i = random_below(REMOTES);
 
-	switch (random_below(17)) {
+	switch (random_below(19)) {
 	case 0:
 	case 1:
 		rekey();
@@ -228,6 +248,14 @@ static void change(void)
 	case 9:
 		remotes[i].routed = !remotes[i].routed;
 		set_remote(i);
+		break;
+	case 17:
+		if (!random_below(4))
+			lose_store();
+		break;
+	case 18:
+		if (!random_below(4))
+			save_store();
 		break;
 	default:
 		now_s += random_below(6);
@@ -445,6 +473,7 @@ static void teardown(void)
 	gcks_member_table_clear(&table);
 	gcks_kernel_ids_clear(&installed);
 	gcks_kernel_ids_clear(&known);
+	gcks_kernel_ids_clear(&saved);
 	gcks_kernel_ids_clear(&kernel);
 }
 

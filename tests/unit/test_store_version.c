@@ -462,6 +462,41 @@ START_TEST(copy_from_before_a_generation)
 }
 END_TEST
 
+/* A member's: states of pairs were asked for since. */
+START_TEST(copy_from_before_a_state)
+{
+	struct gcks_kernel_id id = { .kind = GCKS_KERNEL_SA, .spi = 0x10005 };
+	struct gcks_change change = { .kind = GCKS_PUT_KERNEL_ID, .kernel_id = &id };
+
+	open_store();
+	load();
+	ck_assert(!gcks_store_is_complete(server.store)); /* there may have been another one */
+	close_store();
+	copy(path, beside("copy.db"));
+	open_store();
+	load();
+	ck_assert(gcks_store_is_complete(server.store));
+	ck_assert(gcks_store_commit(server.store, &change, 1));
+	ck_assert(gcks_store_sync(server.store));
+	close_store();
+	copy(beside("copy.db"), path);
+	open_store();
+	load();
+	ck_assert(gcks_store_is_complete(server.store)); /* one of all senders may be made again */
+	id.direction = GSA__DIRECTION__DIRECTION_OUT;
+	id.receiver = 8;
+	ck_assert(gcks_store_commit(server.store, &change, 1));
+	ck_assert(gcks_store_sync(server.store));
+	close_store();
+	copy(beside("copy.db"), path);
+	open_store();
+	load();
+	ck_assert(!gcks_store_is_complete(server.store));
+	reopen();
+	ck_assert(gcks_store_is_complete(server.store));
+}
+END_TEST
+
 /* Nothing was given since: it is as good as the original. */
 START_TEST(copy_of_today)
 {
@@ -651,6 +686,7 @@ Suite *store_version_suite(void)
 	tcase_add_test(tcase, bits_belong_to_the_key);
 	tcase_add_test(tcase, copy_from_before_a_block);
 	tcase_add_test(tcase, copy_from_before_a_generation);
+	tcase_add_test(tcase, copy_from_before_a_state);
 	tcase_add_test(tcase, copy_of_today);
 	tcase_add_test(tcase, anchor_is_missing);
 	tcase_add_test(tcase, anchor_is_garbage);
