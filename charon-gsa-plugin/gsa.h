@@ -103,8 +103,9 @@ struct gsa_ike_sas_t {
 	 * @return	to be checked in with charon->ike_sa_manager; NULL: it is gone
 	 */
 	ike_sa_t *(*checkout)(gsa_ike_sas_t *this, uint32_t unique_id);
-	/** To be called for one that was not initiated yet; others are known. */
-	void (*add)(gsa_ike_sas_t *this, ike_sa_t *ike_sa);
+	/** We bring it up, so we close it when nothing needs it; so with what comes in its place. */
+	void (*claim)(gsa_ike_sas_t *this, ike_sa_t *ike_sa);
+	bool (*is_own)(gsa_ike_sas_t *this, uint32_t unique_id);
 	void (*destroy)(gsa_ike_sas_t *this);
 };
 gsa_ike_sas_t *gsa_ike_sas_create(void);

@@ -151,12 +151,12 @@ static bool attach(private_gsa_member_t *this, const attempt_t *attempt, ike_sa_
 	group = gsa_member_find(this, attempt->name);
 	wanted = group && group->attempt == attempt->attempt;
 	if (wanted) {
-		gsa.ike_sas->add(gsa.ike_sas, ike_sa);
 		other = gsa_member_find_on(this, id, group);
+		if (created)
+			gsa.ike_sas->claim(gsa.ike_sas, ike_sa);
 		if (group->ike_sa != id) {
 			gsa_member_let_go(this, group, FALSE);
 			group->ike_sa = id;
-			group->initiated = created || (other && other->initiated);
 			group->asked = other && other->asked;
 		}
 		if (state == IKE_ESTABLISHED || state == IKE_REKEYING)

@@ -28,8 +28,7 @@ typedef struct {
 	bool gsa_auth;	 /* to open IKE_SAs with GSA_AUTH */
 	bool opening;	 /* the IKE_SA, and so registering */
 	uint32_t ike_sa; /* unique id, 0: none */
-	bool initiated;	 /* we brought the IKE_SA up */
-	bool asked;	 /* and have sent IKE_AUTH over it */
+	bool asked;	 /* we have sent IKE_AUTH over the IKE_SA */
 	bool marked;	 /* not repeated since gcksd connected */
 	bool registered; /* what is held is of a registration, or came after one */
 	chunk_t key_server;

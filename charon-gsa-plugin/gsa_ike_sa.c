@@ -20,6 +20,11 @@
 /* IKE_SAs that were rekeyed lately, for requests that were on the way meanwhile. */
 #define MOVED_KEPT 256
 
+typedef struct {
+	ike_sa_id_t *id;
+	bool own;
+} entry_t;
+
 typedef struct private_gsa_ike_sas_t private_gsa_ike_sas_t;
 
 typedef struct {
@@ -31,7 +36,7 @@ struct private_gsa_ike_sas_t {
 	gsa_ike_sas_t public;
 	ike_sas_listener_t listener;
 	mutex_t *mutex;
-	hashtable_t *ids; /* unique id -> ike_sa_id_t */
+	hashtable_t *entries; /* unique id -> entry_t */
 	struct {
 		uint32_t from, to; /* unique ids */
 	} moved[MOVED_KEPT];	   /* a ring */
@@ -65,12 +70,13 @@ METHOD(gsa_ike_sas_t, present, uint32_t, private_gsa_ike_sas_t *this, uint32_t u
 /* NULL: there is none (any more). */
 static ike_sa_id_t *find(private_gsa_ike_sas_t *this, uint32_t unique_id)
 {
-	ike_sa_id_t *id;
+	ike_sa_id_t *id = NULL;
+	entry_t *entry;
 
 	this->mutex->lock(this->mutex);
-	id = this->ids->get(this->ids, key_of(unique_id));
-	if (id)
-		id = id->clone(id);
+	entry = this->entries->get(this->entries, key_of(unique_id));
+	if (entry)
+		id = entry->id->clone(entry->id);
 	this->mutex->unlock(this->mutex);
 	return id;
 }
@@ -96,37 +102,75 @@ METHOD(gsa_ike_sas_t, checkout, ike_sa_t *, private_gsa_ike_sas_t *this, uint32_
 	return NULL;
 }
 
-METHOD(gsa_ike_sas_t, add, void, private_gsa_ike_sas_t *this, ike_sa_t *ike_sa)
+static void entry_destroy(entry_t *this)
 {
-	ike_sa_id_t *id = ike_sa->get_id(ike_sa), *old;
+	this->id->destroy(this->id);
+	free(this);
+}
 
-	id = id->clone(id);
+/* With the mutex locked. */
+static entry_t *get_or_add(private_gsa_ike_sas_t *this, ike_sa_t *ike_sa)
+{
+	const void *key = key_of(ike_sa->get_unique_id(ike_sa));
+	ike_sa_id_t *id = ike_sa->get_id(ike_sa);
+	entry_t *entry = this->entries->get(this->entries, key);
+
+	if (!entry) {
+		INIT(entry);
+		this->entries->put(this->entries, key, entry);
+	}
+	/* SPIs change until it is established */
+	DESTROY_IF(entry->id);
+	entry->id = id->clone(id);
+	return entry;
+}
+
+METHOD(gsa_ike_sas_t, claim, void, private_gsa_ike_sas_t *this, ike_sa_t *ike_sa)
+{
 	this->mutex->lock(this->mutex);
-	old = this->ids->put(this->ids, key_of(ike_sa->get_unique_id(ike_sa)), id);
+	get_or_add(this, ike_sa)->own = TRUE;
 	this->mutex->unlock(this->mutex);
-	DESTROY_IF(old);
+}
+
+METHOD(gsa_ike_sas_t, is_own, bool, private_gsa_ike_sas_t *this, uint32_t unique_id)
+{
+	entry_t *entry;
+	bool own;
+
+	this->mutex->lock(this->mutex);
+	entry = this->entries->get(this->entries, key_of(resolve(this, unique_id)));
+	own = entry && entry->own;
+	this->mutex->unlock(this->mutex);
+	return own;
 }
 
 static void forget(private_gsa_ike_sas_t *this, ike_sa_t *ike_sa)
 {
-	ike_sa_id_t *old;
+	entry_t *entry;
 
 	this->mutex->lock(this->mutex);
-	old = this->ids->remove(this->ids, key_of(ike_sa->get_unique_id(ike_sa)));
+	entry = this->entries->remove(this->entries, key_of(ike_sa->get_unique_id(ike_sa)));
 	this->mutex->unlock(this->mutex);
-	DESTROY_IF(old);
+	if (entry)
+		entry_destroy(entry);
 }
 
-METHOD(listener_t, ike_state_change, bool, ike_sas_listener_t *this, ike_sa_t *ike_sa,
+METHOD(listener_t, ike_state_change, bool, ike_sas_listener_t *listener, ike_sa_t *ike_sa,
        ike_sa_state_t state)
 {
+	private_gsa_ike_sas_t *this = listener->ike_sas;
 	ike_sa_id_t *id = ike_sa->get_id(ike_sa);
 
+	if (state == IKE_DESTROYING) {
+		forget(this, ike_sa);
+		return TRUE;
+	}
 	/* those of peers that never authenticate are of no interest */
-	if (state == IKE_DESTROYING)
-		forget(this->ike_sas, ike_sa);
-	else if (state == IKE_ESTABLISHED || id->is_initiator(id))
-		_add(this->ike_sas, ike_sa);
+	if (state == IKE_ESTABLISHED || id->is_initiator(id)) {
+		this->mutex->lock(this->mutex);
+		get_or_add(this, ike_sa);
+		this->mutex->unlock(this->mutex);
+	}
 	return TRUE;
 }
 
@@ -135,21 +179,22 @@ METHOD(listener_t, ike_rekey, bool, ike_sas_listener_t *listener, ike_sa_t *old,
 	private_gsa_ike_sas_t *this = listener->ike_sas;
 
 	this->mutex->lock(this->mutex);
+	get_or_add(this, new)->own = get_or_add(this, old)->own;
 	this->moved[this->moves % MOVED_KEPT].from = old->get_unique_id(old);
 	this->moved[this->moves++ % MOVED_KEPT].to = new->get_unique_id(new);
 	this->mutex->unlock(this->mutex);
 	return TRUE;
 }
 
-static void destroy_id(void *id, const void *key)
+CALLBACK(destroy_entry, void, entry_t *entry, const void *key)
 {
-	((ike_sa_id_t *)id)->destroy(id);
+	entry_destroy(entry);
 }
 
 METHOD(gsa_ike_sas_t, destroy, void, private_gsa_ike_sas_t *this)
 {
 	charon->bus->remove_listener(charon->bus, &this->listener.public);
-	this->ids->destroy_function(this->ids, destroy_id);
+	this->entries->destroy_function(this->entries, destroy_entry);
 	this->mutex->destroy(this->mutex);
 	free(this);
 }
@@ -162,7 +207,8 @@ gsa_ike_sas_t *gsa_ike_sas_create(void)
 		.public = {
 			.present = _present,
 			.checkout = _checkout,
-			.add = _add,
+			.claim = _claim,
+			.is_own = _is_own,
 			.destroy = _destroy,
 		},
 		.listener = {
@@ -172,7 +218,7 @@ gsa_ike_sas_t *gsa_ike_sas_create(void)
 			},
 		},
 		.mutex = mutex_create(MUTEX_TYPE_DEFAULT),
-		.ids = hashtable_create(hashtable_hash_ptr, hashtable_equals_ptr, 64),
+		.entries = hashtable_create(hashtable_hash_ptr, hashtable_equals_ptr, 64),
 	);
 	this->listener.ike_sas = this;
 	charon->bus->add_listener(charon->bus, &this->listener.public);

@@ -205,7 +205,8 @@ void gsa_member_let_go(private_gsa_member_t *this, const gsa_group_t *group, boo
 		.name = strdup(group->name),
 		.ike_sa = group->ike_sa,
 		.depart = depart,
-		.close = group->initiated && !gsa_member_find_on(this, group->ike_sa, group),
+		.close = gsa.ike_sas->is_own(gsa.ike_sas, group->ike_sa) &&
+			 !gsa_member_find_on(this, group->ike_sa, group),
 	);
 	job = (job_t *)callback_job_create((void *)leave_execute, leaving, (void *)leave_destroy,
 					   NULL);

@@ -47,11 +47,10 @@ static void up(private_gsa_member_t *this, ike_sa_t *ike_sa)
 			if (!group->registering && !group->waiting)
 				gsa_attempt_register(group, ike_sa);
 		} else if (takes_over(group, connection)) {
-			gsa_group_t *other = gsa_member_find_on(this, id, group);
-
+			/* in the place of ours */
+			if (group->ike_sa && gsa.ike_sas->is_own(gsa.ike_sas, group->ike_sa))
+				gsa.ike_sas->claim(gsa.ike_sas, ike_sa);
 			use_connection(group, connection);
-			group->initiated =
-				other ? other->initiated : group->ike_sa && group->initiated;
 			group->ike_sa = id;
 			gsa_attempt_register(group, ike_sa);
 		}

@@ -8,9 +8,10 @@
 import contextlib
 import time
 
-from harness import case, check, main
+from harness import case, check, main, wait_until
 from local_protocol import VALUES
-from standins import EXCLUDED, LOST, PAIRWISE, RED, REGISTERED, Member, key_server, spis_of
+from standins import (EXCLUDED, LOST, PAIRWISE, RED, REGISTERED, STEP_S, Member, key_server,
+                      spis_of)
 from topology.errors import LabError
 
 SITE, IDENTITY = "site3", "site3.red.example"
@@ -90,6 +91,18 @@ def joined_again(lab):
         lost = [body for name, body in member.received[after:]
                 if name == "membership" and body["state"] == LOST]
         check(not lost, f"{lost}")
+
+
+@case("when it leaves for good the IKE_SA goes, though it had left and joined again over it")
+def closed(lab):
+    server, member, sas, _ = joined(lab)
+    after = len(member.received)
+    member.send("leave", group=RED)
+    member.join()
+    member.await_spis([sas.made[-1]["spi"]], after)
+    member.leave()
+    wait_until(lambda: "red:" not in lab.run(SITE, "swanctl", "--list-sas"), STEP_S,
+               "the IKE_SA is closed", diagnose=lambda: server.drain())
 
 
 @case("SAs that gcksd uses no more are forgotten; without any the member registers again")
