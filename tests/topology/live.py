@@ -153,8 +153,10 @@ class Lab:
 
     def sender_mask(self, group):
         """The bits of an SPI that hold the Sender-ID."""
-        pairwise = self.topology.groups[group].sharing == "pairwise"
-        return (1 << SENDER_ID_BITS) - 1 if pairwise else 0
+        declared = self.topology.groups[group]
+        if declared.sharing != "pairwise":
+            return 0
+        return (1 << declared.leaves.get("sender-id-bits", SENDER_ID_BITS)) - 1
 
     # daemons
 
