@@ -10,7 +10,9 @@
  *   initiator.c   one IKE_SA
  *   program.c     what the programs share: options, socket
  *   load.c        program: many members (benches)
- *   mutate.c      program: malformed and untimely messages (robustness)
+ *   mutate.c      program: malformed and untimely messages (robustness); scenarios.c: what
+ *                 it sends, mutation.c: changes to payloads and packets, fragments.c: messages in
+ *                 fragments that are not in order
  */
 #ifndef TESTS_IKE_H
 #define TESTS_IKE_H
@@ -147,6 +149,18 @@ size_t ike_clear(const struct ike_sa *sa, uint8_t exchange, uint8_t flags, uint3
 		 const struct ike_chain *chain, uint8_t *out);
 size_t ike_protect(struct ike_sa *sa, uint8_t exchange, uint8_t flags, uint32_t id,
 		   const struct ike_chain *chain, uint8_t *out);
+
+/* A part of a message's payloads (RFC 7383). */
+struct ike_fragment {
+	uint16_t number, total;
+	uint8_t first; /* type of the message's first payload in number 1, else 0 */
+	const uint8_t *data;
+	size_t length;
+	const struct ike_chain *clear; /* payloads before it that are not protected; NULL: none */
+};
+size_t ike_protect_fragment(struct ike_sa *sa, uint8_t exchange, uint8_t flags, uint32_t id,
+			    const struct ike_fragment *fragment, uint8_t *out);
+
 /* The payloads of a GSA_REGISTRATION. */
 void ike_registration(const struct ike_config *config, struct ike_chain *chain);
 void ike_registration_add(const struct ike_config *config, struct ike_chain *chain);

@@ -117,22 +117,53 @@ size_t ike_clear(const struct ike_sa *sa, uint8_t exchange, uint8_t flags, uint3
 	return IKE_HEADER + chain->length;
 }
 
+/* From the SK or SKF payload at `at` of a message of `clear` octets before it; octets in all. */
+static size_t seal(struct ike_sa *sa, const uint8_t *data, size_t length, uint8_t *out,
+		   size_t clear, size_t head)
+{
+	uint8_t plain[IKE_PACKET + 1], *vector = out + clear + head;
+	size_t payload = head + 8 + length + 1 + 16;
+
+	if (length >= sizeof(plain))
+		abort();
+	put16(out + clear + 2, payload);
+	put32(out + 24, clear + payload);
+	sa->sequence++;
+	put32(vector, sa->sequence >> 32);
+	put32(vector + 4, sa->sequence);
+	if (length)
+		memcpy(plain, data, length);
+	plain[length] = 0;
+	ike_seal(sa->ei, vector, out, clear + head, plain, length + 1, vector + 8);
+	return clear + payload;
+}
+
 /* Header, SK header, vector, payloads, pad length, ICV (RFC 5282 §3). */
 size_t ike_protect(struct ike_sa *sa, uint8_t exchange, uint8_t flags, uint32_t id,
 		   const struct ike_chain *chain, uint8_t *out)
 {
-	size_t payload = 4 + 8 + chain->length + 1 + 16;
-	uint8_t plain[sizeof(chain->data) + 1], *at = out + IKE_HEADER;
+	put_header(sa, PAYLOAD_SK, exchange, flags, id, 0, out);
+	out[IKE_HEADER] = chain->first;
+	out[IKE_HEADER + 1] = 0;
+	return seal(sa, chain->data, chain->length, out, IKE_HEADER, 4);
+}
 
-	put_header(sa, PAYLOAD_SK, exchange, flags, id, IKE_HEADER + payload, out);
-	at[0] = chain->first;
-	at[1] = 0;
-	put16(at + 2, payload);
-	sa->sequence++;
-	put32(at + 4, sa->sequence >> 32);
-	put32(at + 8, sa->sequence);
-	memcpy(plain, chain->data, chain->length);
-	plain[chain->length] = 0;
-	ike_seal(sa->ei, at + 4, out, IKE_HEADER + 4, plain, chain->length + 1, at + 12);
-	return IKE_HEADER + payload;
+/* The same with an SKF header, which the number and the total belong to (RFC 7383 §2.5). */
+size_t ike_protect_fragment(struct ike_sa *sa, uint8_t exchange, uint8_t flags, uint32_t id,
+			    const struct ike_fragment *fragment, uint8_t *out)
+{
+	size_t clear = IKE_HEADER;
+
+	put_header(sa, PAYLOAD_SKF, exchange, flags, id, 0, out);
+	if (fragment->clear && fragment->clear->length) {
+		out[16] = fragment->clear->first;
+		memcpy(out + clear, fragment->clear->data, fragment->clear->length);
+		out[clear + fragment->clear->last] = PAYLOAD_SKF;
+		clear += fragment->clear->length;
+	}
+	out[clear] = fragment->first;
+	out[clear + 1] = 0;
+	put16(out + clear + 4, fragment->number);
+	put16(out + clear + 6, fragment->total);
+	return seal(sa, fragment->data, fragment->length, out, clear, 8);
 }

@@ -17,6 +17,8 @@
  *   stranger    good and malformed registrations of one who may not join
  *   unprotected registrations of a member in clear, with another key, or changed on the way
  *
+ * What is protected is in fragments every fourth time, in order or not (fragments.c).
+ *
  * Keys may only come over an authenticated IKE_SA of a member, in answer to a protected request
  * whose IDg names the group; a member's good registration has to be granted
  * (now and then a busy key server may put it off).  The group's key may
@@ -31,30 +33,17 @@
 
 #include "tests/ike/mutation.h"
 #include "tests/ike/program.h"
+#include "tests/ike/scenarios.h"
 
-#define SILENCE_S    0.15 /* what is dropped is not answered */
-#define RETRANSMIT_S 1.0
-#define TRIES_MAX    20
-#define SILENT_MAX   4 /* in a row: the IKE_SA is gone */
+#define SILENCE_S     0.15 /* what is dropped is not answered */
+#define RETRANSMIT_S  1.0
+#define TRIES_MAX     20
+#define SILENT_MAX    4 /* in a row: the IKE_SA is gone */
 #define IN_FLIGHT_MAX 1000
-#define SCENARIO_MAX 24 /* messages over one IKE_SA, below 60 */
+#define SCENARIO_MAX  24 /* messages over one IKE_SA, below 60 */
 
-enum scenario { GARBAGE, INIT, OPENING, HALF_OPEN, MEMBER, STRANGER, UNPROTECTED, SCENARIOS };
-static const char *const scenario_names[] = { "garbage",  "init",   "opening",  "half_open",
-					      "member",	  "stranger", "unprotected" };
-
-enum phase { SETUP, FIRST, CASES, CLOSING };
-
-struct slot {
-	struct ike_sa sa;
-	struct ike_config config;
-	char identity[96];
-	enum scenario scenario;
-	enum phase phase;
-	unsigned int left, silent, tries;
-	double sent;
-	uint64_t entitled; /* the requests that may be answered with keys, a bit for each ID */
-};
+static const char *const scenario_names[] = { "garbage", "init",     "opening",	   "half_open",
+					      "member",	 "stranger", "unprotected" };
 
 static struct {
 	struct program_server server;
@@ -65,6 +54,7 @@ static struct {
 static struct slot *slots;
 static int udp = -1;
 static uint32_t scenarios_begun;
+static unsigned int fragmented, fragmented_answered;
 static unsigned int cases[SCENARIOS], answered, granted, members_served, busy, failures, total;
 static uint8_t group_key[256];
 static size_t group_key_length;
@@ -77,7 +67,7 @@ static void failed(const struct slot *slot, const char *what)
 			scenario_names[slot->scenario], slot->identity, what);
 }
 
-static void transmit(const uint8_t *packet, size_t length)
+void mutate_transmit(const uint8_t *packet, size_t length)
 {
 	/* a packet that is too long for UDP, or an ICMP error of an earlier one, is no failure */
 	(void)!send(udp, packet, length, 0);
@@ -86,7 +76,7 @@ static void transmit(const uint8_t *packet, size_t length)
 static void send_request(struct slot *slot)
 {
 	slot->sent = program_now_s();
-	transmit(slot->sa.request, slot->sa.request_length);
+	mutate_transmit(slot->sa.request, slot->sa.request_length);
 }
 
 /* ---- scenarios ---- */
@@ -103,8 +93,9 @@ static void begin(struct slot *slot)
 	slot->tries = 1;
 	slot->entitled = 0;
 	slot->phase = SETUP;
-	stranger = slot->scenario == STRANGER ||
-		   (slot->scenario == HALF_OPEN && mutation_number(2));
+	stranger =
+		slot->scenario == STRANGER || (slot->scenario == HALF_OPEN && mutation_number(2));
+	slot->may_join = !stranger;
 	snprintf(slot->identity, sizeof(slot->identity),
 		 stranger ? options.stranger : options.member, (unsigned int)(slot - slots));
 	slot->config = options.server.config;
@@ -124,187 +115,15 @@ static void begin(struct slot *slot)
 	}
 }
 
-/* The answer may come late, or again. */
-static uint64_t entitlement(uint32_t id)
-{
-	return 1ull << id % 64;
-}
-
-static void entitle(struct slot *slot)
-{
-	slot->entitled |= entitlement(slot->sa.id);
-}
-
-/* Does the first IDg that can be found name the group? */
-static bool names_group(const struct ike_chain *chain)
-{
-	struct ike_message message = { .first = chain->first,
-				       .payloads = chain->data,
-				       .length = chain->length };
-	size_t length = strlen(options.server.config.group);
-	struct ike_payload idg;
-
-	return ike_find(&message, PAYLOAD_IDG, &idg) && idg.length == 4 + length &&
-	       idg.body[0] == ID_KEY_ID && memcmp(idg.body + 4, options.server.config.group, length) == 0;
-}
-
-static void send_protected(struct slot *slot, uint8_t exchange, const struct ike_chain *chain)
-{
-	uint8_t packet[IKE_PACKET + 128];
-
-	transmit(packet, ike_protect(&slot->sa, exchange, FLAG_INITIATOR, slot->sa.id, chain,
-				     packet));
-}
-
-static uint8_t some_exchange(void)
-{
-	static const uint8_t exchanges[] = { IKE_SA_INIT, IKE_AUTH, 36, INFORMATIONAL, 38, GSA_AUTH,
-					     GSA_REGISTRATION, GSA_REGISTRATION, GSA_REGISTRATION,
-					     GSA_REKEY, GSA_INBAND_REKEY, 43, 240 };
-
-	return exchanges[mutation_number(sizeof(exchanges))];
-}
-
-static void send_garbage(void)
-{
-	uint8_t packet[2000];
-	size_t length = mutation_number(sizeof(packet));
-
-	for (size_t i = 0; i < length; i++)
-		packet[i] = (uint8_t)mutation_number(256);
-	if (length > IKE_HEADER && mutation_number(2)) {
-		packet[17] = 0x20;
-		packet[18] = some_exchange();
-		packet[24] = packet[25] = 0;
-		packet[26] = (uint8_t)(length >> 8);
-		packet[27] = (uint8_t)length;
-	}
-	transmit(packet, length);
-}
-
-/* Changed, so that it is another one. */
-static void send_changed(const uint8_t *packet, size_t length)
-{
-	uint8_t changed[IKE_PACKET + 256];
-	size_t size;
-
-	do {
-		memcpy(changed, packet, length);
-		size = mutate_octets(changed, length, sizeof(changed));
-	} while (size == length && memcmp(changed, packet, length) == 0);
-	transmit(changed, size);
-}
-
-static void send_half_open(struct slot *slot)
-{
-	static struct ike_chain chain;
-	struct ike_config wrong = slot->config;
-
-	switch (mutation_number(4)) {
-	case 0:
-		ike_registration(&slot->config, &chain);
-		if (mutation_number(2))
-			mutate_chain(&chain);
-		send_protected(slot, some_exchange(), &chain);
-		break;
-	case 1:
-		wrong.secret = "another secret";
-		ike_authentication(&slot->sa, &wrong, &chain);
-		ike_registration_add(&wrong, &chain);
-		send_protected(slot, mutation_number(2) ? GSA_AUTH : IKE_AUTH, &chain);
-		break;
-	case 2:
-		/* it may be good enough, so nothing comes after it */
-		ike_authentication(&slot->sa, &slot->config, &chain);
-		mutate_chain(&chain);
-		send_protected(slot, IKE_AUTH, &chain);
-		slot->left = 0;
-		break;
-	default:
-		ike_registration(&slot->config, &chain);
-		transmit(slot->sa.request,
-			 ike_clear(&slot->sa, some_exchange(), FLAG_INITIATOR, slot->sa.id, &chain,
-				   slot->sa.request));
-	}
-}
-
-/* What authenticates may be granted, so there is one for each IKE_SA. */
-static void send_opening(struct slot *slot)
-{
-	static struct ike_chain chain;
-
-	ike_authentication(&slot->sa, &slot->config, &chain);
-	ike_registration_add(&slot->config, &chain);
-	mutate_chain(&chain);
-	if (names_group(&chain))
-		entitle(slot);
-	send_protected(slot, GSA_AUTH, &chain);
-	slot->left = 0;
-}
-
-static void send_unprotected(struct slot *slot)
-{
-	static struct ike_chain chain;
-	uint8_t packet[IKE_PACKET + 128], key[36];
-	size_t length;
-
-	ike_registration(&slot->config, &chain);
-	switch (mutation_number(3)) {
-	case 0:
-		length = ike_clear(&slot->sa, GSA_REGISTRATION, FLAG_INITIATOR, slot->sa.id, &chain,
-				   packet);
-		transmit(packet, length);
-		break;
-	case 1:
-		memcpy(key, slot->sa.ei, sizeof(key));
-		slot->sa.ei[mutation_number(32)] ^= 1;
-		send_protected(slot, GSA_REGISTRATION, &chain);
-		memcpy(slot->sa.ei, key, sizeof(key));
-		break;
-	default:
-		length = ike_protect(&slot->sa, GSA_REGISTRATION, FLAG_INITIATOR, slot->sa.id, &chain,
-				     packet);
-		send_changed(packet, length);
-	}
-}
-
-static void send_registration(struct slot *slot)
-{
-	static struct ike_chain chain;
-
-	ike_registration(&slot->config, &chain);
-	if (slot->scenario == MEMBER || mutation_number(2))
-		mutate_chain(&chain);
-	if (slot->scenario == MEMBER && names_group(&chain))
-		entitle(slot);
-	send_protected(slot, GSA_REGISTRATION, &chain);
-}
-
 static void send_case(struct slot *slot)
 {
 	cases[slot->scenario]++;
 	total++;
 	slot->left--;
 	slot->sent = program_now_s();
-	switch (slot->scenario) {
-	case GARBAGE:
-		send_garbage();
-		break;
-	case INIT:
-		send_changed(slot->sa.request, slot->sa.request_length);
-		break;
-	case OPENING:
-		send_opening(slot);
-		break;
-	case HALF_OPEN:
-		send_half_open(slot);
-		break;
-	case UNPROTECTED:
-		send_unprotected(slot);
-		break;
-	default:
-		send_registration(slot);
-	}
+	slot->fragmented = false;
+	scenario_send(slot);
+	fragmented += slot->fragmented;
 }
 
 /* The IKE_SA ends in order, so that the key server keeps nothing. */
@@ -322,7 +141,7 @@ static void close_slot(struct slot *slot)
 	ike_chain_add(&chain, PAYLOAD_DELETE, body, sizeof(body));
 	slot->phase = CLOSING;
 	slot->sent = program_now_s();
-	send_protected(slot, INFORMATIONAL, &chain);
+	scenario_send_whole(slot, INFORMATIONAL, &chain);
 }
 
 static void next_case(struct slot *slot)
@@ -363,7 +182,7 @@ static void inspect(struct slot *slot, const struct ike_message *message, const 
 	bool keys = ike_find(message, PAYLOAD_KD, &found) || ike_find(message, PAYLOAD_GSA, &found);
 
 	/* who was let in is told of rekeys too */
-	bool entitled = message->flags & FLAG_RESPONSE ? slot->entitled & entitlement(message->id)
+	bool entitled = message->flags & FLAG_RESPONSE ? scenario_is_entitled(slot, message->id)
 						       : slot->entitled != 0;
 
 	if (keys && !entitled)
@@ -393,7 +212,7 @@ static void set_up(struct slot *slot, const struct ike_message *message)
 	case IKE_UP:
 		if (slot->scenario == MEMBER) {
 			slot->phase = FIRST;
-			entitle(slot);
+			scenario_entitle(slot);
 			ike_register(&slot->sa, &slot->config);
 			send_request(slot);
 		} else {
@@ -441,7 +260,7 @@ static void take(const uint8_t *packet, size_t length)
 		return;
 	inspect(slot, &message, packet, length);
 	if (event == IKE_ASKED || event == IKE_ASKED_AGAIN) {
-		transmit(slot->sa.answer, slot->sa.answer_length);
+		mutate_transmit(slot->sa.answer, slot->sa.answer_length);
 	} else if (event == IKE_PROGRESS && slot->phase == CASES) {
 		answered++; /* of a malformed IKE_SA_INIT, whatever it says */
 		begin(slot);
@@ -451,6 +270,7 @@ static void take(const uint8_t *packet, size_t length)
 		begin(slot);
 	} else if (message.id == slot->sa.id && slot->phase == CASES && message.encrypted) {
 		answered++;
+		fragmented_answered += slot->fragmented;
 		slot->sa.id++;
 		slot->silent = 0;
 		next_case(slot);
@@ -512,8 +332,9 @@ static void report(double seconds)
 	for (int i = 0; i < SCENARIOS; i++)
 		printf(", \"%s\": %u", scenario_names[i], cases[i]);
 	printf(", \"answered\": %u, \"granted\": %u, \"ike_sas\": %u, \"members_served\": %u, "
-	       "\"busy\": %u, \"failures\": %u}\n",
-	       answered, granted, scenarios_begun, members_served, busy, failures);
+	       "\"fragmented\": %u, \"fragmented_answered\": %u, \"busy\": %u, \"failures\": %u}\n",
+	       answered, granted, scenarios_begun, members_served, fragmented, fragmented_answered,
+	       busy, failures);
 }
 
 int main(int argc, char **argv)
@@ -538,8 +359,8 @@ int main(int argc, char **argv)
 			look_at(&slots[i], program_now_s());
 	}
 	if (busy > 10 + members_served / 10) {
-		fprintf(stderr, "ike_mutate: %u good registrations were put off, %u granted\n", busy,
-			members_served);
+		fprintf(stderr, "ike_mutate: %u good registrations were put off, %u granted\n",
+			busy, members_served);
 		failures++;
 	}
 	report(program_now_s() - began);

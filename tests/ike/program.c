@@ -11,9 +11,9 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define OPTIONS_MAX	32
-#define NUMBER_MAX	1000000
-#define RECEIVE_BUFFER	(16 << 20) /* answers to thousands of members come at once */
+#define OPTIONS_MAX    32
+#define NUMBER_MAX     1000000
+#define RECEIVE_BUFFER (16 << 20) /* answers to thousands of members come at once */
 
 void program_fail(const char *format, ...)
 {
