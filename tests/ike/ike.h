@@ -10,6 +10,7 @@
  *   initiator.c   one IKE_SA
  *   program.c     what the programs share: options, socket
  *   load.c        program: many members (benches)
+ *   hold.c        program: one member that asks for the same again and again
  *   mutate.c      program: malformed and untimely messages (robustness); scenarios.c: what
  *                 it sends, mutation.c: changes to payloads and packets, fragments.c: messages in
  *                 fragments that are not in order

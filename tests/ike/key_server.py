@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 
@@ -51,11 +52,11 @@ class Daemon:
 
     def __init__(self, name, command, folder, environment=None):
         self.name, self.output = name, os.path.join(folder, f"{name}.out")
-        self.stopped = False
+        self.stopped, self.environment = False, environment or {}
         with open(self.output, "ab") as file:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
-                start_new_session=True, env={**os.environ, **(environment or {})})
+                start_new_session=True, env={**os.environ, **self.environment})
 
     def tail(self, lines=20):
         with open(self.output, encoding="utf-8", errors="replace") as file:
@@ -82,6 +83,11 @@ class Daemon:
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("RssAnon:"))
 
+    def heap(self):
+        """Octets and blocks that it has allocated and not freed (tests/sanitize/heap.c)."""
+        with open(f"{self.environment['LAB_HEAP']}.{self.process.pid}", "rb") as counters:
+            return struct.unpack("=qq", counters.read())
+
     def stop(self):
         """The status that it ends with when it is asked to end."""
         self.stopped = True
@@ -105,14 +111,16 @@ class KeyServer:
     programs     {"charon": path, "gcksd": path, "swanctl": path}
     options      lines of the group's configuration, besides identifier and permit
     environment  of the daemons
-    preload      {daemon: libraries}
+    preload      {daemon: [library]}
+    count_heap   Daemon.heap() tells what each has allocated
     log_level    of charon
     """
 
     def __init__(self, programs, folder, options=(), environment=None, log_level=1,
-                 permit=("*.load.example",), preload=None, gcksd_options=()):
+                 permit=("*.load.example",), preload=None, gcksd_options=(), count_heap=False):
         self.programs, self.folder, self.environment = programs, folder, environment
         self.preload, self.gcksd_options = preload or {}, list(gcksd_options)
+        self.count_heap = count_heap
         self.options, self.log_level, self.permit = options, log_level, permit
         self.dpd_delay_s = 0
         # charon's job for the rekey of an IKE_SA outlives it by hours, which looks like a leak
@@ -138,6 +146,16 @@ class KeyServer:
         with open(self.path(name), "w", encoding="ascii") as file:
             file.write(text)
 
+    def daemon(self, name, command, environment=None):
+        libraries = list(self.preload.get(name, ()))
+        environment = {**(self.environment or {}), **(environment or {})}
+        if self.count_heap:
+            libraries.append(os.path.join(os.environ["LAB_BUILD"], "tests/sanitize/.libs/heap.so"))
+            environment["LAB_HEAP"] = self.path(f"{name}.heap")
+        if libraries:
+            environment["LD_PRELOAD"] = ":".join(libraries)
+        return Daemon(name, command, self.folder, environment)
+
     # gcksd
 
     def start_gcksd(self):
@@ -149,13 +167,12 @@ class KeyServer:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"/run/frr/{stale}")
         # no zebra and no mgmtd: it needs neither to serve
-        self.gcksd = Daemon("gcksd", [
+        self.gcksd = self.daemon("gcksd", [
             self.programs["gcksd"], "-u", "root", "-g", "root", "-P", "0",
             "--vty_socket", "/run/frr", "-i", "/run/frr/gcksd.pid",
             "-f", self.path("gcksd.conf"), "--log", f"file:{self.path('gcksd.log')}",
             "--store", self.path("gcksd.db"), "--key-file", self.path("gcksd.key"),
-            "--local-socket", "/run/frr/gcksd.sock", *self.gcksd_options], self.folder,
-            self.environment)
+            "--local-socket", "/run/frr/gcksd.sock", *self.gcksd_options])
         self.gcksd.await_file("/run/frr/gcksd.vty")
 
     def show(self, what):
@@ -230,11 +247,8 @@ secrets {{
         for stale in ("charon.pid", "charon.vici"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"/run/{stale}")
-        environment = {**(self.environment or {}),
-                       "STRONGSWAN_CONF": self.path("strongswan.conf")}
-        if "charon" in self.preload:
-            environment["LD_PRELOAD"] = self.preload["charon"]
-        self.charon = Daemon("charon", [self.programs["charon"]], self.folder, environment)
+        self.charon = self.daemon("charon", [self.programs["charon"]],
+                                  {"STRONGSWAN_CONF": self.path("strongswan.conf")})
         self.charon.await_file("/run/charon.vici")
         self.swanctl("--load-all", "--noprompt", "--file", self.path("swanctl.conf"))
 

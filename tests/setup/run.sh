@@ -18,6 +18,12 @@ in_guest() {
 	LAB_LOGS=$logs "$LAB_TREE/tests/guest/run" -w "$logs" -- "$LAB_TREE/tests/guest/lab" "$@"
 }
 
+# bench_mutate BUILD ARG...
+bench_mutate() {
+	python3 "$LAB_TREE/tests/sanitize/scenarios.py" --build "$LAB_PROJECT/$1" \
+		--keep "$LAB_LOGS/mutate-$1" --json --parts 9 --messages 20000 "${@:2}"
+}
+
 # bench NAME [ARG...]: JSON on standard output, nothing else.
 bench() {
 	local name=$1
@@ -40,8 +46,8 @@ bench() {
 	mutate)
 		project_build_sanitized >&2
 		make -C "$LAB_PROJECT/sanitize" check TESTS= >&2
-		python3 "$LAB_TREE/tests/sanitize/scenarios.py" --build "$LAB_PROJECT/sanitize" \
-			--keep "$LAB_LOGS/mutate" --cases 50000 --messages 20000 "$@"
+		bench_mutate build --cases 60000 "$@"
+		bench_mutate sanitize --cases 20000 "$@"
 		;;
 	*) die "no bench '$name': there are reflect, mesh, registrations, rekey, tables and mutate" ;;
 	esac
