@@ -182,6 +182,26 @@ static peer_cfg_t *find_connection(const char *name)
 	return peer_cfg;
 }
 
+/* Members have credentials of the same kind, and one of them could pose as the key server. */
+static void warn_of_nameless(peer_cfg_t *peer_cfg)
+{
+	enumerator_t *enumerator = peer_cfg->create_auth_cfg_enumerator(peer_cfg, FALSE);
+	identification_t *id;
+	auth_cfg_t *round;
+	bool named = FALSE;
+
+	/* all rounds have to succeed */
+	while (enumerator->enumerate(enumerator, &round)) {
+		id = round->get(round, AUTH_RULE_IDENTITY);
+		named |= id && !id->contains_wildcards(id);
+	}
+	enumerator->destroy(enumerator);
+	if (!named)
+		gsa_log_refused("connection %s does not say which identity the key server has, "
+				"anybody with a credential may be it: set remote.id",
+				peer_cfg->get_name(peer_cfg));
+}
+
 /*
  * Brings the connection up without CHILD_SAs, or takes the IKE_SA that is there.  FALSE: there is
  * none for the group.
@@ -242,6 +262,7 @@ static job_requeue_t attempt_execute(attempt_t *attempt)
 
 	peer_cfg = find_connection(connection);
 	if (peer_cfg) {
+		warn_of_nameless(peer_cfg);
 		attached = connect_to(this, attempt, peer_cfg);
 		peer_cfg->destroy(peer_cfg);
 	}

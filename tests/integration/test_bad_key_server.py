@@ -15,6 +15,7 @@ import gikev2
 from harness import case, check, main, wait_until
 from ikev2 import AUTH, GSA, GSA_AUTH, GSA_REGISTRATION, IDG, KD, SA, notify
 from key_server import Responder
+from observe import await_log
 from topology import credentials
 
 SITE = "site4"
@@ -275,6 +276,22 @@ def error_with_data(lab):
         leave(lab, ERRORS)
         key_server.serve(lambda: "bad:" not in lab.run(SITE, "swanctl", "--list-sas"), STEP_S,
                          "the IKE_SA is closed")
+
+
+@case("a connection that takes anybody for the key server is warned of, others are not")
+def nameless(lab):
+    path = os.path.join(os.environ["LAB_RUN"], SITE, "etc/swanctl/swanctl.conf")
+    with open(path, encoding="ascii") as file:
+        text = file.read()
+    with open(path, "a", encoding="ascii") as file:
+        file.write(text[text.index("connections {\n  bad {"):].split("secrets {")[0]
+                   .replace("  bad {", "  nameless {").replace(f"      id = {KEY_SERVER}\n", ""))
+    lab.run(SITE, "swanctl", "--load-conns")
+    lab.configure(SITE, "gsa member nameless", "key-server connection nameless",
+                  f"local-gateway {lab.topology.nodes[SITE].address}")
+    await_log(lab, SITE, "charon", "connection nameless", "remote.id")
+    leave(lab, ["nameless"])
+    check(not lab.log_lines(SITE, "charon", "connection bad", "remote.id"), "a named one, too")
 
 
 @case("the member's other groups did not notice")
