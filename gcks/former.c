@@ -19,7 +19,7 @@ size_t gcks_former_changes(const struct gcks_sa_table *sas,
 	for (size_t i = 0; i < count; i++) {
 		struct gcks_registration *entry = entries[i];
 		struct gcks_sa_group *group = gcks_sa_group_find(sas, entry->group);
-		bool keep = group && entry->sender_id_count;
+		bool keep = group && (entry->sender_id_count || gcks_registration_may_hold(entry));
 
 		entry->left = keep ? ++group->left : 0;
 		changes[changed++] = (struct gcks_change){
@@ -69,6 +69,15 @@ size_t gcks_former_ids(const struct gcks_sa_group *group, const char *identity, 
 		return 0;
 	memcpy(ids, former->sender_ids, former->sender_id_count * sizeof(*ids));
 	return former->sender_id_count;
+}
+
+bool gcks_former_hold_newest(const struct gcks_sa_group *group)
+{
+	const struct gcks_registration *former = group->newest ? group->former : NULL;
+
+	while (former && gcks_registration_may_hold(former) < group->newest->generation)
+		former = former->next;
+	return former != NULL;
 }
 
 void gcks_former_forget(struct gcks_sa_group *group, const char *identity)

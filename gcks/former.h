@@ -4,6 +4,8 @@
  * gives these to nobody else before it begins anew, and a member that did not hear of the end may
  * still send with one: when it registers again they are its own as before.
  *
+ * They are also what a rekey on-leave is for, so that it is not forgotten when gcksd ends before.
+ *
  * They are numbered in the order of leaving.  In the store the row of the registration stays, as
  * that of a former one, until the member registers again.  Pure.
  */
@@ -16,8 +18,8 @@
 #define GCKS_FORMER_KEPT 256 /* the last to leave of a group */
 
 /*
- * What has to be stored when registrations end: of those with Sender-IDs that they are former
- * ones, of others that they are gone.  At most 2 * count changes, which borrow the entries; how
+ * What has to be stored when registrations end: of those with Sender-IDs or an SA that they are
+ * former ones, of others that they are gone.  At most 2 * count changes, which borrow the entries; how
  * many.  Tables stay as they are but for the numbers, of which some may never be used.
  */
 size_t gcks_former_changes(const struct gcks_sa_table *sas,
@@ -27,6 +29,8 @@ size_t gcks_former_changes(const struct gcks_sa_table *sas,
 void gcks_former_keep(const struct gcks_sa_table *sas, struct gcks_registration *entry);
 /* How many of the identity's were copied to `ids`, oldest first, at most GCKS_SENDER_IDS_KEPT. */
 size_t gcks_former_ids(const struct gcks_sa_group *group, const char *identity, uint32_t *ids);
+/* May one of them hold the group's newest SA? */
+bool gcks_former_hold_newest(const struct gcks_sa_group *group);
 void gcks_former_forget(struct gcks_sa_group *group, const char *identity);
 void gcks_former_clear(struct gcks_sa_group *group);
 

@@ -191,6 +191,11 @@ void gcks_registration_free(struct gcks_registration *entry)
 	free(entry);
 }
 
+uint32_t gcks_registration_may_hold(const struct gcks_registration *entry)
+{
+	return entry->pushed > entry->delivered ? entry->pushed : entry->delivered;
+}
+
 bool gcks_registration_same_credential(const struct gcks_registration *a,
 				       const struct gcks_registration *b)
 {

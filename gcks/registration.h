@@ -118,6 +118,8 @@ void gcks_registration_free(struct gcks_registration *entry);
  * one, which is freed.  Needs no memory: what comes after a commit cannot fail.
  */
 void gcks_registration_insert(struct gcks_registrations *table, struct gcks_registration *entry);
+/* Generation of the newest SA that it may hold: that it has acknowledged, or may have got all the same. */
+uint32_t gcks_registration_may_hold(const struct gcks_registration *entry);
 /* Authenticated in the same way, and the same CAs? */
 bool gcks_registration_same_credential(const struct gcks_registration *a,
 				       const struct gcks_registration *b);

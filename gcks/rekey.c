@@ -63,8 +63,7 @@ void gcks_rekey_left(const struct gcks_tables *tables, const struct gcks_registr
 	if (!policy || !policy->rekey_on_leave || !group)
 		return;
 	/* it knows nothing of the SA that the others change to */
-	if (group->newest && entry->delivered < group->newest->generation &&
-	    entry->pushed < group->newest->generation)
+	if (group->newest && gcks_registration_may_hold(entry) < group->newest->generation)
 		return;
 	gcks_rekey_trigger(group, GCKS_TRIGGER_LEAVE, now);
 }

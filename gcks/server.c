@@ -58,7 +58,7 @@ void gcks_server_tell_end(uint32_t ike_sa, uint32_t group, const char *reason)
 struct removal {
 	struct removal *next;
 	struct gcks_change change;
-	struct gcks_registration registration; /* group, identity and number only */
+	struct gcks_registration registration; /* group, identity, number and what it may hold */
 	struct gcks_sa sa;		       /* SPI only, never the key */
 	struct gcks_sa_numbers numbers;	       /* identifier only */
 };
@@ -75,6 +75,7 @@ static void add_removal(const struct gcks_change *change)
 	case GCKS_END_REGISTRATION:
 		removal->registration.group = change->registration->group;
 		removal->registration.left = change->registration->left;
+		removal->registration.delivered = gcks_registration_may_hold(change->registration);
 		removal->registration.identity = XSTRDUP(MTYPE_TMP, change->registration->identity);
 		removal->change.registration = &removal->registration;
 		break;

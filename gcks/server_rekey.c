@@ -7,6 +7,7 @@
 #include "lib/memory.h"
 
 #include "gcks/clock.h"
+#include "gcks/former.h"
 #include "gcks/sa_message.h"
 #include "gcks/server.h"
 
@@ -314,8 +315,21 @@ bool gcks_server_rekey(uint32_t identifier)
 	return true;
 }
 
+/* Once, when the configuration is read: a rekey on-leave that an earlier gcksd has not come to. */
+static void make_up_for_leaves(const struct gcks_group *policy, struct gcks_sa_group *group)
+{
+	if (!policy->rekey_on_leave || !gcks_former_hold_newest(group))
+		return;
+	zlog_notice("GSA: group %s (%u): somebody left who may hold the newest SA, and there was no "
+		    "rekey before gcksd ended: it comes now",
+		    policy->name, policy->identifier);
+	gcks_rekey_trigger(group, GCKS_TRIGGER_LEAVE, gcks_now_ms());
+}
+
 void gcks_server_rekey_reconsider(void)
 {
+	static bool looked_back;
+
 	for (struct gcks_group *policy = gcksd.policy.groups; policy; policy = policy->next) {
 		struct gcks_sa_group *group =
 			policy->identifier ? gcks_sa_group_find(&gcksd.sas, policy->identifier)
@@ -323,6 +337,8 @@ void gcks_server_rekey_reconsider(void)
 
 		if (!group || !group->newest)
 			continue;
+		if (!looked_back)
+			make_up_for_leaves(policy, group);
 		switch (gcks_sa_fits(group->newest, policy)) {
 		case GCKS_SA_FITS:
 			break;
@@ -334,6 +350,7 @@ void gcks_server_rekey_reconsider(void)
 			break;
 		}
 	}
+	looked_back = true;
 	gcks_server_rekey_soon();
 }
 

@@ -165,6 +165,7 @@ static const char *read_former(sqlite3_stmt *row, const struct gcks_store_contex
 	values.sender_ids = sender_ids;
 	values.sender_id_count = get_sender_ids(&cursor, sender_ids);
 	left = (uint64_t)get_number(&cursor, 1, INT64_MAX);
+	values.delivered = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
 	group = gcks_sa_group_find(into, values.group);
 	if (!cursor.fault && !group)
 		cursor.fault = "its group has no counter of Sender-IDs";
@@ -305,8 +306,8 @@ const struct gcks_store_reader gcks_store_numbers = {
 /* After the numbers, which their Sender-IDs belong to; in the order of leaving. */
 const struct gcks_store_reader gcks_store_former = {
 	.table = "registration",
-	.query = "SELECT group_id, identity, sender_ids, ended FROM registration WHERE ended != 0"
-		 " ORDER BY group_id, ended",
+	.query = "SELECT group_id, identity, sender_ids, ended, delivered FROM registration"
+		 " WHERE ended != 0 ORDER BY group_id, ended",
 	.read = read_former,
 };
 

@@ -15,7 +15,7 @@
  * made_at is monotonic milliseconds of the boot, created_at the time of day for another boot.
  *
  * Of version 3: a registration that has ended is in the order of those who left its group, with its
- * Sender-IDs, but neither address nor CAs; of a live one `ended` is 0.
+ * Sender-IDs and what it may hold, but neither address nor CAs; of a live one `ended` is 0.
  */
 const char gcks_store_tables[] =
 	"CREATE TABLE registration ("
@@ -84,8 +84,9 @@ const char *const gcks_store_statements[GCKS_STORE_CHANGE_KINDS] = {
 				  " delivered, missed, sender_ids)"
 				  " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[GCKS_REMOVE_REGISTRATION] = "DELETE FROM registration WHERE group_id = ? AND identity = ?",
-	[GCKS_END_REGISTRATION] = "UPDATE registration SET ended = ?, address = x'', ca = x''"
-				  " WHERE group_id = ? AND identity = ?",
+	[GCKS_END_REGISTRATION] =
+		"UPDATE registration SET ended = ?, delivered = ?, address = x'', ca = x''"
+		" WHERE group_id = ? AND identity = ?",
 	[GCKS_FORGET_FORMER] =
 		"DELETE FROM registration WHERE group_id = ? AND ended != 0 AND ended <= ?",
 	[GCKS_PUT_DELIVERED] = "UPDATE registration SET delivered = ?, missed = ?"
@@ -267,6 +268,7 @@ bool gcks_store_bind(sqlite3_stmt *statement, const struct gcks_change *change,
 		break;
 	case GCKS_END_REGISTRATION:
 		put_number(&binder, (int64_t)change->registration->left);
+		put_number(&binder, gcks_registration_may_hold(change->registration));
 		/* fall through */
 	case GCKS_REMOVE_REGISTRATION:
 		put_number(&binder, change->registration->group);

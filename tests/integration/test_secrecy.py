@@ -19,8 +19,8 @@ import time
 from harness import case, check, main, wait_until
 from observe import check_nothing_clear, converged
 from pymember import PythonMember, admit, opened_by
-from rekeying import (await_alone, await_generation, current_spi, generation, group, group_states,
-                      rekey_through)
+from rekeying import (await_alone, await_generation, command, current_spi, generation, group,
+                      group_states, rekey_through)
 from topology import esp, ping
 from topology.capture import Capture
 
@@ -240,6 +240,36 @@ def burst(lab):
         set_options(lab, "red", "no rekey on-leave")
     converged(lab)
     rekey_through(lab, "red")
+
+
+@case("put out while charon is dead, and gcksd is killed before the rekey: it is not forgotten")
+def rekey_remembered(lab):
+    set_options(lab, "blue", "rekey on-leave")
+    lab.vtysh("sr", "write")
+    try:
+        converged(lab)
+        await_alone(lab, "blue")
+        number = generation(lab, "blue")
+        lab.kill("sr", "charon")
+        command(lab, "sr", "clear gsa member site2.blue.example")
+        wait_until(lambda: not lab.registration("site2.blue.example"), STEP_S, "site2 is put out")
+        check(generation(lab, "blue") == number, "a rekey that nobody can be told of")
+        lab.kill("sr", "gcksd")
+        lab.start("sr", "gcksd")
+        lab.start("sr", "charon")
+        await_generation(lab, "blue", number + 1)
+        converged(lab)
+        await_alone(lab, "blue")
+        # and no other one by the next restart
+        number = generation(lab, "blue")
+        lab.kill("sr", "gcksd")
+        lab.start("sr", "gcksd")
+        converged(lab)
+        await_alone(lab, "blue")
+        check(generation(lab, "blue") == number, f"{group(lab, 'blue')} after another restart")
+    finally:
+        set_options(lab, "blue", "no rekey on-leave")
+        lab.vtysh("sr", "write")
 
 
 if __name__ == "__main__":

@@ -402,6 +402,40 @@ START_TEST(bits_belong_to_the_key)
 }
 END_TEST
 
+/* ---- who has left ---- */
+
+/* gcksd ends between a leave and the rekey that follows it: who has left is known to hold the SA. */
+START_TEST(left_before_the_rekey)
+{
+	open_store();
+	load();
+	server.group->rekey_on_leave = true;
+	if (_i) {
+		server.group->sharing = GCKS_SHARING_GROUP;
+		server.group->cipher = GCKS_CIPHER_AES256CBC_SHA256;
+	}
+	granted("site1", 1);
+	granted("site2", 2);
+	ck_assert(!gcks_former_hold_newest(key_server_sas(&server)));
+	key_server_leave(&server, "site1");
+	reopen();
+	ck_assert(gcks_former_hold_newest(key_server_sas(&server)));
+	gcks_registration_set_ike_sa(&server.registrations, key_server_find(&server, "site2"), 2);
+	gcks_rekey_trigger(key_server_sas(&server), GCKS_TRIGGER_LEAVE, server.now);
+	key_server_advance(&server, 2000);
+	ck_assert_uint_eq(server.made, 1);
+	ck_assert(!gcks_former_hold_newest(key_server_sas(&server)));
+	reopen();
+	ck_assert(!gcks_former_hold_newest(key_server_sas(&server)));
+	/* it may have got what it did not acknowledge */
+	key_server_find(&server, "site2")->delivered = 1;
+	key_server_find(&server, "site2")->pushed = 2;
+	key_server_leave(&server, "site2");
+	reopen();
+	ck_assert(gcks_former_hold_newest(key_server_sas(&server)));
+}
+END_TEST
+
 /* ---- older copies ---- */
 
 static void begun_anew(const char *reason)
@@ -687,6 +721,7 @@ Suite *store_version_suite(void)
 	tcase_add_test(tcase, copy_from_before_a_block);
 	tcase_add_test(tcase, copy_from_before_a_generation);
 	tcase_add_test(tcase, copy_from_before_a_state);
+	tcase_add_loop_test(tcase, left_before_the_rekey, 0, 2);
 	tcase_add_test(tcase, copy_of_today);
 	tcase_add_test(tcase, anchor_is_missing);
 	tcase_add_test(tcase, anchor_is_garbage);
