@@ -28,6 +28,7 @@ struct request {
 	uint32_t id;
 	bool removal;
 	bool superseded; /* removal: it was asked to be installed again since */
+	bool supersedes; /* installation: its removal was asked for before */
 	struct gcks_kernel_id kernel_id;
 };
 
@@ -51,7 +52,8 @@ static uint32_t next_id(void)
 	return last_id;
 }
 
-static void add_request(uint32_t id, const struct gcks_kernel_id *kernel_id, bool removal)
+static struct request *add_request(uint32_t id, const struct gcks_kernel_id *kernel_id,
+				   bool removal)
 {
 	struct request *request = XCALLOC(MTYPE_TMP, sizeof(*request));
 
@@ -60,6 +62,7 @@ static void add_request(uint32_t id, const struct gcks_kernel_id *kernel_id, boo
 	request->removal = removal;
 	*asked_end = request;
 	asked_end = &request->next;
+	return request;
 }
 
 /* The request that is answered, out of the list; NULL: of an earlier connection. */
@@ -91,17 +94,20 @@ static void forget_requests(void)
 	gcks_kernel_ids_clear(&removing);
 }
 
-/* Its answer will come before that of the installation, and then means nothing. */
-static void supersede_removal(const struct gcks_kernel_id *id)
+/* Its answer will come before that of the installation, and then means nothing.  False: there is none. */
+static bool supersede_removal(const struct gcks_kernel_id *id)
 {
+	bool done = gcks_kernel_ids_has(&gone, id);
+
 	gcks_kernel_ids_remove(&gone, id);
 	gcks_kernel_ids_remove(&failed_removals, id);
 	if (!gcks_kernel_ids_has(&removing, id))
-		return;
+		return done;
 	gcks_kernel_ids_remove(&removing, id);
 	for (struct request *request = asked; request; request = request->next)
 		if (request->removal && gcks_kernel_id_compare(&request->kernel_id, id) == 0)
 			request->superseded = true;
+	return true;
 }
 
 /* ---- acknowledgement ---- */
@@ -188,8 +194,9 @@ static void has_failed(const struct gcks_kernel_id *id, const Gsa__Installed *an
 	retry_later();
 }
 
-static void installed_answer(const struct gcks_kernel_id *id, const Gsa__Installed *answer)
+static void installed_answer(const struct request *request, const Gsa__Installed *answer)
 {
+	const struct gcks_kernel_id *id = &request->kernel_id;
 	char which[256];
 
 	gcks_kernel_ids_remove(&asked_ids, id);
@@ -202,8 +209,10 @@ static void installed_answer(const struct gcks_kernel_id *id, const Gsa__Install
 		gcks_kernel_ids_remove(&gcksd.installed, id);
 		gcks_kernel_ids_remove(&in_kernel, id);
 		if (answer->gone) {
-			gcks_lost(id, describe(id, which, sizeof(which)),
-				  GSA__ENDED_BY__ENDED_BY_UNSPECIFIED);
+			/* unless it was our own removal that took it away */
+			if (!request->supersedes)
+				gcks_lost(id, describe(id, which, sizeof(which)),
+					  GSA__ENDED_BY__ENDED_BY_UNSPECIFIED);
 			is_gone(id);
 		} else {
 			has_failed(id, answer);
@@ -233,7 +242,7 @@ void gcks_install_acknowledged(const Gsa__Installed *installed)
 	if (!request)
 		return;
 	if (!request->removal)
-		installed_answer(&request->kernel_id, installed);
+		installed_answer(request, installed);
 	else if (!request->superseded)
 		removed_answer(&request->kernel_id, installed);
 	if (!asked && !failed.count && !failed_removals.count)
@@ -383,14 +392,15 @@ static bool store_plan(const struct gcks_plan *plan)
 static void ask(const struct gcks_desired *desired)
 {
 	uint32_t id = next_id();
+	bool supersedes;
 
 	if (!(desired->id.kind == GCKS_KERNEL_SA ? gcks_request_sa(id, desired)
 						 : gcks_request_policy(id, &desired->id)))
 		return;
 	if (!gcks_kernel_ids_add(&asked_ids, &desired->id))
 		out_of_memory(); /* at worst it is asked for twice */
-	supersede_removal(&desired->id);
-	add_request(id, &desired->id, false);
+	supersedes = supersede_removal(&desired->id);
+	add_request(id, &desired->id, false)->supersedes = supersedes;
 }
 
 /*

@@ -9,7 +9,7 @@
  *   pairwise         its key is not used again (planner.h): the next Sender-ID gives all pairs new
  *                    ones, the one in reserve or that of another registration (member_sender.c)
  *
- * Either way it waits if it happens again and again (member_lost.c).  At the end of an SA its states
+ * Either way it waits if it happens again and again (member_backoff.c).  At the end of an SA its states
  * go by themselves, perhaps a little before gcksd sees it end: nothing follows from that.
  */
 #include <zebra.h>
@@ -20,7 +20,8 @@
 #include "gcks/client.h"
 #include "gcks/planner.h"
 
-#define END_MS 5000 /* before the end of an SA: the kernel counts whole seconds */
+#define REPEATED_MS 1000
+#define END_MS	    5000 /* before the end of an SA: the kernel counts whole seconds */
 
 static struct gcks_kernel_ids waiting; /* not asked for before their membership's again_at */
 static struct event *t_again;
@@ -41,7 +42,7 @@ static bool waits(const struct gcks_kernel_id *id, int64_t now)
 {
 	const struct gcks_membership *membership = gcks_membership_find(&gcksd.members, id->group);
 
-	return membership && now < membership->losses.again_at;
+	return membership && now < membership->losses.backoff.again_at;
 }
 
 static void again(struct event *event);
@@ -51,8 +52,8 @@ static void set_timer(void)
 	int64_t next = INT64_MAX, now = gcks_now_ms();
 
 	for (struct gcks_membership *each = gcksd.members.memberships; each; each = each->next)
-		if (now < each->losses.again_at)
-			next = MIN(next, each->losses.again_at);
+		if (now < each->losses.backoff.again_at)
+			next = MIN(next, each->losses.backoff.again_at);
 	event_cancel(&t_again);
 	if (next != INT64_MAX)
 		event_add_timer_msec(gcksd.loop, again, NULL, (long)(next - now), &t_again);
@@ -115,7 +116,7 @@ static const char *what_follows(const struct gcks_kernel_id *id, const struct gc
 static void log_lost(const struct gcks_membership *membership, const struct gcks_kernel_id *id,
 		     const struct gcks_member_sa *sa, const char *which, const char *reason)
 {
-	const struct gcks_losses *losses = &membership->losses;
+	const struct gcks_backoff *losses = &membership->losses.backoff;
 
 	if (losses->in_a_row < 2)
 		zlog_warn("GSA: %s is lost: %s; %s", which, reason, what_follows(id, sa));
@@ -141,7 +142,8 @@ bool gcks_lost(const struct gcks_kernel_id *id, const char *which, Gsa__EndedBy 
 	if (sa->expires_at && sa->expires_at - now <= END_MS)
 		return false;
 	reason = why(by, sa, buffer, sizeof(buffer));
-	if (gcks_losses_add(&membership->losses, now))
+	membership->losses.count++;
+	if (gcks_backoff_add(&membership->losses.backoff, now, REPEATED_MS))
 		log_lost(membership, id, sa, which, reason);
 	else
 		gcks_debug_log(member, "%s is lost as well: %s", which, reason);

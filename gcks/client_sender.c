@@ -23,7 +23,8 @@ static void renew_now(struct event *event)
 static void renew(struct gcks_membership *membership, bool not_acceptable, int64_t interval_ms)
 {
 	int64_t now = gcks_now_ms(),
-		not_before = MAX(membership->renew_at, membership->losses.again_at);
+		not_before = MAX(MAX(membership->renew_at, membership->renewals.again_at),
+				 membership->losses.backoff.again_at);
 
 	if (membership->renew_wished && !not_acceptable)
 		return; /* its answer is still to come */
@@ -36,6 +37,12 @@ static void renew(struct gcks_membership *membership, bool not_acceptable, int64
 					     &t_renew);
 		return;
 	}
+	/*
+	 * A lost state has made it wait already.  Else it is a gateway that went back to a former
+	 * Sender-ID, whose states must not be made again; it may do so as often as it likes.
+	 */
+	if (!not_acceptable && gcks_backoff_is_steady(&membership->losses.backoff, now))
+		gcks_backoff_add(&membership->renewals, now, 2 * interval_ms);
 	membership->renew_at = now + interval_ms;
 	membership->renew_wished = true;
 	membership->not_acceptable = not_acceptable;

@@ -65,12 +65,17 @@ enum gcks_mode {
 	GCKS_MODE_PASSIVE,	/* takes clear and protected packets, sends protected ones */
 };
 
+/* What is done again after longer and longer waits. */
+struct gcks_backoff {
+	uint32_t in_a_row; /* times, without a steady while between them */
+	/* monotonic milliseconds: it may be done from then on; 0: never was */
+	int64_t again_at, delay_ms;
+};
+
 /* States that others have ended. */
 struct gcks_losses {
-	uint32_t count;	   /* since gcksd was started */
-	uint32_t in_a_row; /* times, without a steady while between them */
-	/* monotonic milliseconds: what was lost last is made again, or was; 0: never */
-	int64_t again_at, delay_ms;
+	uint32_t count; /* since gcksd was started */
+	struct gcks_backoff backoff; /* of what is made up for */
 	char *text; /* why, the last one; NULL: none */
 };
 
@@ -118,6 +123,7 @@ struct gcks_membership {
 	bool reported; /* registered, since charon has connected */
 	int64_t lost_at; /* monotonic milliseconds; 0: registered, or never was */
 	int64_t renew_at;
+	struct gcks_backoff renewals; /* of those that no lost state of our own is the reason for */
 	/* a state that charon does not install: who has its SPI; NULL: none */
 	char *conflict;
 	uint32_t conflict_spi, conflict_mark;
@@ -169,11 +175,13 @@ uint32_t gcks_member_sa_lifetime_s(const struct gcks_member_sa *sa, int64_t now_
 bool gcks_member_sa_equal(const struct gcks_member_sa *a, const struct gcks_member_sa *b);
 void gcks_member_sa_free(struct gcks_member_sa *sa);
 
-/* -- member_lost.c -- */
+/* -- member_backoff.c -- */
 
-/* One more.  True: nothing was waiting, `again_at` is another. */
-bool gcks_losses_add(struct gcks_losses *losses, int64_t now_ms);
-uint32_t gcks_losses_wait_s(const struct gcks_losses *losses, int64_t now_ms); /* 0: nothing waits */
+/* Once more; waits at least `repeated_ms` if it was lately.  False: it waits already. */
+bool gcks_backoff_add(struct gcks_backoff *backoff, int64_t now_ms, int64_t repeated_ms);
+/* Has it been quiet since? */
+bool gcks_backoff_is_steady(const struct gcks_backoff *backoff, int64_t now_ms);
+uint32_t gcks_backoff_wait_s(const struct gcks_backoff *backoff, int64_t now_ms); /* 0: nothing waits */
 
 /* -- member_sender.c -- */
 

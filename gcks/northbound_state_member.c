@@ -74,7 +74,8 @@ struct yang_data *gcks_nb_state_member_leaf(struct nb_cb_get_elem_args *args)
 		return text_or_none(args->xpath, membership->losses.text);
 	if (strmatch(leaf, "lost-states-wait"))
 		return number_or_none(args->xpath,
-				      gcks_losses_wait_s(&membership->losses, gcks_now_ms()));
+				      gcks_backoff_wait_s(&membership->losses.backoff,
+							  gcks_now_ms()));
 	if (strmatch(leaf, "spi"))
 		return spi_or_none(args->xpath, sa ? sa->spi : 0);
 	if (strmatch(leaf, "cipher"))

@@ -165,7 +165,7 @@ static struct json_object *member_json(const struct gcks_membership *membership)
 	gcks_json_number(json, "lost-states", membership->losses.count);
 	gcks_json_text(json, "lost-states-reason", membership->losses.text);
 	gcks_json_number(json, "lost-states-wait",
-			 gcks_losses_wait_s(&membership->losses, gcks_now_ms()));
+			 gcks_backoff_wait_s(&membership->losses.backoff, gcks_now_ms()));
 	gcks_json_number(json, "reqid", membership->reqid);
 	gcks_json_prefixes(json, "exported-prefix", membership->exports, membership->export_count);
 	add_routes(json, membership);
@@ -254,7 +254,7 @@ static void member_route(struct vty *vty, const struct gcks_membership *membersh
 
 static void member_losses(struct vty *vty, const struct gcks_losses *losses)
 {
-	uint32_t wait = gcks_losses_wait_s(losses, gcks_now_ms());
+	uint32_t wait = gcks_backoff_wait_s(&losses->backoff, gcks_now_ms());
 
 	if (!losses->count)
 		return;

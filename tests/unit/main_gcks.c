@@ -13,8 +13,8 @@ int main(void)
 	srunner_add_suite(runner, decide_suite());
 	srunner_add_suite(runner, kernel_id_suite());
 	srunner_add_suite(runner, member_suite());
+	srunner_add_suite(runner, member_backoff_suite());
 	srunner_add_suite(runner, member_connection_suite());
-	srunner_add_suite(runner, member_lost_suite());
 	srunner_add_suite(runner, member_sa_suite());
 	srunner_add_suite(runner, former_suite());
 	srunner_add_suite(runner, mtu_suite());
