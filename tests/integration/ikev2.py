@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A small IKEv2 initiator (RFC 7296) that can send what charon never would: IKE_SA_INIT, childless
+"""A small IKEv2 peer (RFC 7296) that can send what charon never would: IKE_SA_INIT, childless
 IKE_AUTH (RFC 6023) with a pre-shared key, then any exchange. One proposal: AES-GCM-256,
 HMAC-SHA-256, P-256, and a key wrap algorithm (RFC 9838 §4.5.4) unless it is to be without. It
 shares no code with what it tests.
@@ -120,16 +120,15 @@ class Message:
         return [kind for kind in self.notifies() if kind < 16384]
 
 
-class Initiator:
-    """One IKE_SA, from a node's network to an address."""
+class IkeSa:
+    """
+    One end of an IKE_SA, as far as both are alike: packets, requests and answers. `ei` and `pi` are
+    the keys of this end, `er` and `pr` those of the peer.
+    """
 
-    def __init__(self, node, local, remote, key_wrap=(3,)):
-        """key_wrap: ids of the algorithms to propose (1 to 3: KW_5649 with 128, 192, 256 bits)"""
-        with namespaces.inside(node):
-            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((local, 0))
-        self.socket.connect((remote, 500))
-        self.spi_i, self.spi_r = os.urandom(8), bytes(8)
+    def __init__(self, spi_i, spi_r, role, key_wrap):
+        """role: INITIATOR or 0"""
+        self.spi_i, self.spi_r, self.role = spi_i, spi_r, role
         self.nonce, self.message_id = os.urandom(32), 0
         self.closed = False
         self.requests = []   # of the peer, all answered
@@ -140,15 +139,6 @@ class Initiator:
         self.sequence = 0
         self.key_wrap, self.key_wrap_algorithm = tuple(key_wrap), None
         self.other = None    # the IKE_SA that has this one's place, or the one before
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.keys and not self.closed:
-            with contextlib.suppress(OSError):
-                self.send_request(INFORMATIONAL, [(DELETE, bytes([1, 0, 0, 0]))])
-        self.socket.close()
 
     # packets
 
@@ -164,7 +154,7 @@ class Initiator:
     def encrypted(self, exchange, payloads, flags=INITIATOR, message_id=None):
         first, data = chain(payloads)
         number = self.message_id if message_id is None else message_id
-        return self.protect(SK, first, exchange, flags, number, b"", data)
+        return self.protect(SK, first, exchange, flags & ~INITIATOR | self.role, number, b"", data)
 
     def protect(self, kind, first, exchange, flags, number, fragment, data):
         self.sequence += 1
@@ -222,25 +212,12 @@ class Initiator:
         message.fragments = [one for _, _, one in parts]
         return message
 
+    def send(self, packet):
+        raise NotImplementedError
+
     def receive(self, deadline):
         """The next message that is not a request of the peer; those are answered. None: no more."""
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self.socket], [], [], left)[0]:
-                return None
-            try:
-                packet = self.socket.recv(65536)
-            except ConnectionRefusedError:
-                continue
-            message = self.decrypt(packet)
-            if message and message.flags & RESPONSE:
-                return message
-            if message:
-                self.take_request(message)
-            elif self.other:
-                message = self.other.decrypt(packet)
-                if message and not message.flags & RESPONSE:
-                    self.other.take_request(message)
+        raise NotImplementedError
 
     def take_request(self, message):
         if not self.answers_requests:
@@ -255,7 +232,7 @@ class Initiator:
                 message.exchange, payloads, INITIATOR | RESPONSE, message.message_id)
             # D(IKE): the peer ends the IKE_SA
             self.closed |= any(body[0] == 1 for body in message.bodies(DELETE))
-        self.socket.send(self.answered[message.message_id])
+        self.send(self.answered[message.message_id])
 
     def answer_to(self, _request):
         """Payloads for a request of the peer; None: it is not answered."""
@@ -266,7 +243,7 @@ class Initiator:
         end = time.monotonic() + ANSWER_S
         number = struct.unpack(">I", packet[20:24])[0]
         while time.monotonic() < end:
-            self.socket.send(packet)
+            self.send(packet)
             deadline = min(end, time.monotonic() + RETRANSMIT_S)
             message = self.receive(deadline)
             while message:
@@ -277,7 +254,7 @@ class Initiator:
         return None
 
     def send_request(self, exchange, payloads):
-        self.socket.send(self.encrypted(exchange, payloads))
+        self.send(self.encrypted(exchange, payloads))
 
     def request(self, exchange, payloads):
         answer = self.transmit(self.encrypted(exchange, payloads))
@@ -287,7 +264,7 @@ class Initiator:
 
     def whatever_comes(self, packet):
         """Sends something that need not be answered; all answers."""
-        self.socket.send(packet)
+        self.send(packet)
         deadline, found = time.monotonic() + SILENCE_S, []
         message = self.receive(deadline)
         while message:
@@ -344,28 +321,14 @@ class Initiator:
         peer = ec.EllipticCurvePublicNumbers(int.from_bytes(point[:32], "big"),
                                              int.from_bytes(point[32:], "big"), ec.SECP256R1())
         shared = private.exchange(ec.ECDH(), peer.public_key())
-        nonces = self.nonce + self.peer_nonce
+        nonces, names = self.nonce + self.peer_nonce, ("d", "ei", "er", "pi", "pr")
+        if not self.role:
+            nonces, names = self.peer_nonce + self.nonce, ("d", "er", "ei", "pr", "pi")
         seed = prf(secret, shared + nonces) if secret else prf(nonces, shared)
         stream = prf_plus(seed, nonces + self.spi_i + self.spi_r, 168)
         self.keys = {}
-        for name, length in (("d", 32), ("ei", 36), ("er", 36), ("pi", 32), ("pr", 32)):
+        for name, length in zip(names, (32, 36, 36, 32, 32)):
             self.keys[name], stream = stream[:length], stream[length:]
-
-    def init(self):
-        private, public = new_key()
-        self.init_request = self.clear(IKE_SA_INIT, [
-            (SA, self.proposal()), (KE, struct.pack(">HH", 19, 0) + public),
-            (NONCE, self.nonce), notify(FRAGMENTATION_SUPPORTED)])
-        answer = self.transmit(self.init_request)
-        check(not answer.errors(), f"IKE_SA_INIT: error notifies {answer.errors()}")
-        check(CHILDLESS_SUPPORTED in answer.notifies(), "no CHILDLESS_IKEV2_SUPPORTED")
-        self.init_answer = answer.packet
-        self.take_proposal(answer.bodies(SA)[0])
-        self.message_id = 1
-        self.spi_r = answer.packet[8:16]
-        self.peer_nonce = answer.bodies(NONCE)[0]
-        self.derive(private, answer.bodies(KE)[0][4:])
-        return self
 
     def successor(self):
         """An IKE_SA that is to take this one's place: no keys yet, and the same socket."""
@@ -373,7 +336,7 @@ class Initiator:
         new.spi_i, new.spi_r, new.nonce = os.urandom(8), bytes(8), os.urandom(32)
         new.message_id = new.sequence = 0
         new.requests, new.ignored, new.answered, new.parts = [], [], {}, {}
-        new.keys = None
+        new.keys, new.role = None, INITIATOR
         return new
 
     def rekey(self):
@@ -391,6 +354,70 @@ class Initiator:
 
     def delete(self):
         return self.request(INFORMATIONAL, [(DELETE, bytes([1, 0, 0, 0]))])
+
+    def group_key_wrap_key(self):
+        """GSK_w (RFC 9838 §3.1.1), as long as the negotiated algorithm's keys are."""
+        return prf_plus(self.keys["d"], b"Key Wrap for G-IKEv2",
+                        {1: 16, 2: 24, 3: 32}[self.key_wrap_algorithm])
+
+
+class Initiator(IkeSa):
+    """One IKE_SA, from a node's network to an address."""
+
+    def __init__(self, node, local, remote, key_wrap=(3,)):
+        """key_wrap: ids of the algorithms to propose (1 to 3: KW_5649 with 128, 192, 256 bits)"""
+        super().__init__(os.urandom(8), bytes(8), INITIATOR, key_wrap)
+        with namespaces.inside(node):
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((local, 0))
+        self.socket.connect((remote, 500))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.keys and not self.closed:
+            with contextlib.suppress(OSError):
+                self.send_request(INFORMATIONAL, [(DELETE, bytes([1, 0, 0, 0]))])
+        self.socket.close()
+
+    def send(self, packet):
+        self.socket.send(packet)
+
+    def receive(self, deadline):
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self.socket], [], [], left)[0]:
+                return None
+            try:
+                packet = self.socket.recv(65536)
+            except ConnectionRefusedError:
+                continue
+            message = self.decrypt(packet)
+            if message and message.flags & RESPONSE:
+                return message
+            if message:
+                self.take_request(message)
+            elif self.other:
+                message = self.other.decrypt(packet)
+                if message and not message.flags & RESPONSE:
+                    self.other.take_request(message)
+
+    def init(self):
+        private, public = new_key()
+        self.init_request = self.clear(IKE_SA_INIT, [
+            (SA, self.proposal()), (KE, struct.pack(">HH", 19, 0) + public),
+            (NONCE, self.nonce), notify(FRAGMENTATION_SUPPORTED)])
+        answer = self.transmit(self.init_request)
+        check(not answer.errors(), f"IKE_SA_INIT: error notifies {answer.errors()}")
+        check(CHILDLESS_SUPPORTED in answer.notifies(), "no CHILDLESS_IKEV2_SUPPORTED")
+        self.init_answer = answer.packet
+        self.take_proposal(answer.bodies(SA)[0])
+        self.message_id = 1
+        self.spi_r = answer.packet[8:16]
+        self.peer_nonce = answer.bodies(NONCE)[0]
+        self.derive(private, answer.bodies(KE)[0][4:])
+        return self
 
     def authentication(self, identity, peer_identity, secret):
         """The payloads of IKE_AUTH, or GSA_AUTH, that authenticate with a pre-shared key."""
@@ -431,8 +458,3 @@ class Initiator:
         answer = self.init().authenticate(identity, peer_identity, secret)
         check(AUTH in answer.kinds(), f"IKE_AUTH: {answer.kinds()}, errors {answer.errors()}")
         return self
-
-    def group_key_wrap_key(self):
-        """GSK_w (RFC 9838 §3.1.1), as long as the negotiated algorithm's keys are."""
-        return prf_plus(self.keys["d"], b"Key Wrap for G-IKEv2",
-                        {1: 16, 2: 24, 3: 32}[self.key_wrap_algorithm])

@@ -3,14 +3,13 @@
 
 import os
 import re
-import time
 
-from harness import check, wait_until
+from harness import check
 from ikev2 import NOTIFY
-from responder import Responder, granted, key_download, policy, tlv, tv
+from key_server import KeyServer, granted, key_download, policy, tlv, tv
 from standins import GSA_INBAND_REKEY, REGISTERED, STEP_S, Member, spis_of
 
-SITE, KEY_SERVER, IDENTITY = "site3", "sr.red.example", "site3.red.example"
+SITE, SERVER_IDENTITY, IDENTITY = "site3", "sr.red.example", "site3.red.example"
 FIRST = 0x60010000
 SENDER_ID = tlv(3, bytes([0, 5]))
 
@@ -23,29 +22,29 @@ class Nobody:
 
 
 class Pair:
-    """The member, and its key server: one IKE_SA."""
+    """The member, and its key server: `server` is the key server's end of their IKE_SA."""
 
     def __init__(self, lab):
         lab.kill("sr", "charon")
         self.key = os.urandom(36)
         self.member = Member(lab, SITE, Nobody())
-        self.server = Responder(lab, KEY_SERVER, secret_of(lab), self.grant, self.member.drain)
+        self.key_server = KeyServer("sr", str(lab.topology.key_server.address), SERVER_IDENTITY,
+                                    secret_of(lab), self.grant, self.member.drain)
         self.establish()
 
     def establish(self):
         after = len(self.member.received)
         self.member.join()
-        self.server.establish()
+        self.server = self.key_server.establish()
         self.wait(lambda: self.held(after) == [FIRST], "the registration")
 
-    def grant(self, _request):
+    def grant(self, ike_sa, _request):
         return granted(policy(FIRST, group_wide=tv(3, 16) + tv(2, 10)),
-                       key_download({FIRST: self.key}, self.server.group_key_wrap_key(),
+                       key_download({FIRST: self.key}, ike_sa.group_key_wrap_key(),
                                     member=SENDER_ID))
 
     def wait(self, condition, what):
-        wait_until(lambda: self.server.receive(time.monotonic() + 0.05) or condition(), STEP_S,
-                   what)
+        self.key_server.serve(condition, STEP_S, what)
 
     def held(self, after=0):
         """SPIs of the last membership that says."""

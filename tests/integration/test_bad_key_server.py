@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # topology: two-groups
 #
-#   site4 ── provider: an IKEv2 responder in Python, a key server that is not always right
+#   site4 ── provider: key_server.py, which is not always right
 """What a member does not take from its key server: it says so, and its kernel holds none of it."""
 
 import os
@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
 
 import gikev2
 from harness import case, check, main, wait_until
-from ikev2 import AUTH, GSA, GSA_AUTH, GSA_REGISTRATION, IDG, KD, SA, notify
-from key_server import Responder
+from ikev2 import (AUTH, GSA, GSA_AUTH, GSA_REGISTRATION, ID_FQDN, IDG, IDR, KD, SA, identification,
+                   notify)
+from key_server import ESP, KeyServer, substructure, tlv, transform, tv
 from observe import await_log
 from topology import credentials
 
@@ -31,34 +32,24 @@ SHARED = [CBC_256, SHA_256, UNSPECIFIED]
 KEY = bytes(range(64))
 
 
-def transforms(wanted):
-    out = b""
-    for index, (kind, number, bits) in enumerate(wanted):
-        attribute = struct.pack(">HH", 0x800e, bits) if bits else b""
-        out += struct.pack(">BBHBBH", 0 if index + 1 == len(wanted) else 3, 0,
-                           8 + len(attribute), kind, 0, number) + attribute
-    return out
-
-
-def policy(spi, wanted, protocol=3, attributes=b""):
-    body = spi + EVERYTHING + EVERYTHING + transforms(wanted) + attributes
-    return struct.pack(">BBH", protocol, len(spi), 4 + len(body)) + body
+def policy(spi, wanted, protocol=ESP, attributes=b""):
+    transforms = b"".join(transform(index + 1 == len(wanted), kind, number,
+                                    tv(14, bits) if bits else b"")
+                          for index, (kind, number, bits) in enumerate(wanted))
+    return substructure(protocol, len(spi), spi + EVERYTHING * 2 + transforms + attributes)
 
 
 def group_wide(*values):
-    body = b"".join(struct.pack(">HH", 0x8000 | kind, value) for kind, value in values)
-    return struct.pack(">BBH", 0, 0, 4 + len(body)) + body
+    return substructure(0, 0, b"".join(tv(kind, value) for kind, value in values))
 
 
-def bag(spi, wrap_key, key=KEY, protocol=3, key_id=0, wrap_key_id=0):
+def bag(spi, wrap_key, key=KEY, protocol=ESP, key_id=0, wrap_key_id=0):
     wrapped = struct.pack(">II", key_id, wrap_key_id) + aes_key_wrap_with_padding(wrap_key, key)
-    body = spi + struct.pack(">HH", 1, len(wrapped)) + wrapped
-    return struct.pack(">BBH", protocol, len(spi), 4 + len(body)) + body
+    return substructure(protocol, len(spi), spi + tlv(1, wrapped))
 
 
 def member_bag(*sender_ids):
-    body = b"".join(struct.pack(">HH", 3, len(one)) + one for one in sender_ids)
-    return struct.pack(">BBH", 0, 0, 4 + len(body)) + body
+    return substructure(0, 0, b"".join(tlv(3, one) for one in sender_ids))
 
 
 def shapes(spi, key):
@@ -111,10 +102,10 @@ def name_of(message):
     return message.bodies(IDG)[0][4:].decode()
 
 
-class KeyServer(Responder):
+class BadKeyServer(KeyServer):
     def __init__(self, lab):
         address = provider_address(lab)
-        super().__init__("provider", address, KEY_SERVER, SECRET, self.register)
+        super().__init__("provider", address, KEY_SERVER, SECRET.encode(), self.register)
         self.address = address
         self.left = {}   # group: notify of its departure
         self.asked = []
@@ -131,7 +122,7 @@ class KeyServer(Responder):
         if group in ERRORS:
             return [notify(ERRORS[group], bytes(range(200)))]
         spi = self.spis.setdefault(group, struct.pack(">I", 0x51000000 + len(self.spis)))
-        gsa, kd = shapes(spi, ike_sa.wrap_key())[group if group not in OTHERS else "good"]
+        gsa, kd = shapes(spi, ike_sa.group_key_wrap_key())[group if group not in OTHERS else "good"]
         payloads = [(GSA, gsa)] if gsa else []
         payloads += [(KD, kd)] if kd else []
         if group == "error-and-keys":
@@ -198,7 +189,7 @@ def spis(lab):
 @case("a policy or a key that is not as it must be is not taken; the key server is told")
 def not_acceptable(lab):
     groups = ["good", *GROUPS, *OTHERS]
-    with KeyServer(lab) as key_server:
+    with BadKeyServer(lab) as key_server:
         connect(lab, key_server)
         for group in groups:
             join(lab, group)
@@ -228,7 +219,7 @@ def not_acceptable(lab):
 
 @case("the same in GSA_AUTH: nothing of it before the key server is authentic, errors leave the IKE_SA")
 def opened(lab):
-    with KeyServer(lab) as key_server:
+    with BadKeyServer(lab) as key_server:
         join(lab, "short-key", "initial-exchange gsa-auth")
         key_server.serve(lambda: "short-key" in key_server.left, STEP_S, "the member has left")
         first = key_server.asked[0]
@@ -240,9 +231,8 @@ def opened(lab):
         leave(lab, ["short-key"])
         key_server.serve(lambda: "bad:" not in lab.run(SITE, "swanctl", "--list-sas"), STEP_S,
                          "the IKE_SA is closed")
-    with KeyServer(lab) as key_server:
-        key_server.secret = secrets.token_hex(24).encode()
-        key_server.authentication = lambda ike_sa, message: forged(key_server, ike_sa)
+    with BadKeyServer(lab) as key_server:
+        key_server.authentication = forged
         join(lab, "good", "initial-exchange gsa-auth")
         key_server.serve(lambda: key_server.asked, STEP_S, "the member has asked")
         key_server.serve(lambda: lab.log_lines(SITE, "charon", "authentication failed"), STEP_S,
@@ -253,15 +243,14 @@ def opened(lab):
         leave(lab, ["good"])
 
 
-def forged(key_server, ike_sa):
-    del ike_sa
-    return [(36, bytes([2, 0, 0, 0]) + KEY_SERVER.encode()),
-            (AUTH, bytes([2, 0, 0, 0]) + key_server.secret[:32])]
+def forged(_ike_sa):
+    return [(IDR, identification(ID_FQDN, KEY_SERVER)),
+            (AUTH, bytes([2, 0, 0, 0]) + secrets.token_bytes(32))]
 
 
 @case("an error notify is one whatever data it brings; the member asks again later")
 def error_with_data(lab):
-    with KeyServer(lab) as key_server:
+    with BadKeyServer(lab) as key_server:
         for group in ERRORS:
             join(lab, group, "retry-time 2")
         key_server.serve(lambda: all(lab.member(SITE, group, "refused") for group in ERRORS), STEP_S,

@@ -18,7 +18,7 @@ from harness import case, check, main, wait_until
 from ikev2 import (DELETE, GSA_INBAND_REKEY, GSA_REGISTRATION, ID_KEY_ID, IDG, INITIATOR, KD,
                    RESPONSE, identification, notify)
 from member_pair import FIRST, Pair
-from responder import granted, key_download, policy
+from key_server import granted, key_download, policy
 from standins import (IDENTIFIERS, KEY_SERVER, LOST, PROBE, RED, SECRET, STEP_S, Probe, key_server,
                       register, registered)
 
@@ -137,12 +137,12 @@ def answered_late(lab):
     both = Pair(lab)
     old, after, new = both.server, len(both.member.received), []
 
-    def grant(request):
+    def grant(ike_sa, request):
         if not new:
             new.append(None)    # it asks once more while it waits
             new[0] = old.rekey()
-        return Pair.grant(both, request) if new[0] else None
-    old.grant = grant
+        return Pair.grant(both, ike_sa, request) if new[0] else None
+    both.key_server.answer = grant
     both.member.join(renew=1)
     both.wait(lambda: both.held(after), "another registration")
     old.delete()

@@ -13,7 +13,7 @@ import gikev2
 from harness import case, check, main, wait_until
 from ikev2 import DELETE, GSA, ID_KEY_ID, IDG, KD, identification, notify
 from member_pair import FIRST, SENDER_ID, SITE, Pair
-from responder import granted, key_download, policy, substructure, transform, tv
+from key_server import granted, key_download, policy, substructure, transform, tv
 from standins import EXCLUDED, GSA_INBAND_REKEY, STEP_S, spis_of
 
 OTHER = 0x60020000
