@@ -404,8 +404,8 @@ static void ask(const struct gcks_desired *desired)
 }
 
 /*
- * Removing anything else closes, so charon's order (all installs first) is enough; a block policy
- * goes when everything is known to be in its place.
+ * A block policy goes when everything is known to be in its place.  Removing anything else closes,
+ * so charon's order (all installs first) is enough.
  */
 static bool may_remove(const struct gcks_kernel_id *id)
 {
@@ -417,8 +417,8 @@ static void ask_removal(const struct gcks_kernel_id *id)
 {
 	uint32_t request;
 
-	if (!may_remove(id) || gcks_kernel_ids_has(&removing, id) ||
-	    gcks_kernel_ids_has(&gone, id) || gcks_kernel_ids_has(&failed_removals, id))
+	if (gcks_kernel_ids_has(&removing, id) || gcks_kernel_ids_has(&gone, id) ||
+	    gcks_kernel_ids_has(&failed_removals, id))
 		return;
 	request = next_id();
 	/* before it is sent: without memory it stays known, and is asked for later */
@@ -433,6 +433,24 @@ static void ask_removal(const struct gcks_kernel_id *id)
 	gcks_kernel_ids_remove(&gcksd.installed, id);
 	gcks_kernel_ids_remove(&in_kernel, id);
 	add_request(request, id, true);
+}
+
+/*
+ * What lets packets through goes after the block policies of the same plan, so that none is
+ * dropped; but not when something could not be installed: these may have to stay for long.
+ */
+static void ask_removals(const struct gcks_plan *plan)
+{
+	bool wait = false;
+
+	for (size_t i = 0; i < plan->remove_count; i++) {
+		const struct gcks_kernel_id *id = &plan->remove[i];
+
+		if (!may_remove(id))
+			wait = !failed.count;
+		else if (!wait || id->kind != GCKS_KERNEL_POLICY)
+			ask_removal(id);
+	}
 }
 
 void gcks_install_plan(enum gcks_removal removal)
@@ -452,8 +470,7 @@ void gcks_install_plan(enum gcks_removal removal)
 	} else {
 		event_add_timer(gcksd.loop, retry, NULL, RETRY_MAX_S, &t_retry);
 	}
-	for (size_t i = 0; i < plan.remove_count; i++)
-		ask_removal(&plan.remove[i]);
+	ask_removals(&plan);
 	if (removal != GCKS_REMOVE_NOTHING)
 		forget_used();
 	gcks_debug_log(member, "planned: %zu to install, %zu to remove", plan.install_count,

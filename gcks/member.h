@@ -257,9 +257,9 @@ struct gcks_desired {
 };
 
 struct gcks_plan {
-	struct gcks_desired *install; /* in this order: SAs in, SAs out, policies (block, pass, others) */
+	struct gcks_desired *install; /* in this order: SAs in, SAs out, policies (pass, protect, block) */
 	size_t install_count;
-	struct gcks_kernel_id *remove; /* after every install: protect, pass, block, SAs out, SAs in */
+	struct gcks_kernel_id *remove; /* after every install, the other way round */
 	size_t remove_count;
 };
 

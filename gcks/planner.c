@@ -5,18 +5,23 @@
 
 #include "gcks/planner.h"
 
-/* Place in the order of installation; removals go the other way. */
+/*
+ * Place in the order of installation; removals go the other way.  What lets packets through is there
+ * before what stops all others, and stays until that is gone: a change of the mode loses nothing, and
+ * opens nothing that was closed, as no pass or protect policy lets out in clear what a block
+ * policy that is there already would stop, but what it is to let out in the end.
+ */
 static int rank(const struct gcks_kernel_id *id)
 {
 	if (id->kind == GCKS_KERNEL_SA)
 		return id->direction == GSA__DIRECTION__DIRECTION_OUT ? 1 : 0;
 	switch (id->action) {
-	case GSA__POLICY_ACTION__POLICY_BLOCK:
-		return 2;
 	case GSA__POLICY_ACTION__POLICY_PASS:
-		return 3;
-	default:
+		return 2; /* before wide protect policies, which would take what stays at home */
+	case GSA__POLICY_ACTION__POLICY_BLOCK:
 		return 4;
+	default:
+		return 3;
 	}
 }
 

@@ -8,18 +8,21 @@
 """A running network in clear is moved to the group site by site, and its traffic goes on where
 one mode can talk to the other."""
 
+import contextlib
 import time
 
 from harness import case, check, main, wait_until
-from observe import (RECOVER_S, check_flows_undisturbed, check_nothing_clear, converged,
-                     still_answering)
-from rekeying import rekey_through
+from observe import RECOVER_S, check_nothing_clear, converged, still_answering
+from rekeying import check_no_loss, drops, rekey_through
 from topology import ping
 from topology.capture import Capture
 
 STEP_S = 60
 SITES = ("site1", "site2", "site3")
 QUIET_S = 2.5
+PROBE_S = 0.02
+ROUNDS = 4
+EACH_CHANGE = ("receive-only", "fail-closed", "passive", "receive-only", "passive", "fail-closed")
 
 
 def crossing(lab, capture):
@@ -38,6 +41,40 @@ def crossing(lab, capture):
 def set_mode(lab, site, mode):
     lab.configure(site, "gsa member blue", f"mode {mode}")
     wait_until(lambda: lab.member(site, "blue")["mode"] == mode, STEP_S, f"{site} shows {mode}")
+
+
+def await_policies(lab, site, mode):
+    """The kernel has the policies of the mode, and no others."""
+    shall = {("dir out", "block"): mode != "receive-only",
+             ("dir fwd", "block"): mode == "fail-closed",
+             ("dir fwd", "level use"): mode != "fail-closed"}
+
+    def found():
+        text = lab.run(site, "ip", "xfrm", "policy")
+        policies = [" ".join(part.split()) for part in ("\n" + text).split("\nsrc ")[1:]]
+        return {key: any(all(word in policy for word in key) for policy in policies)
+                for key in shall}
+    wait_until(lambda: found() == shall, STEP_S, f"{site} has the policies of {mode}",
+               diagnose=found)
+
+
+@contextlib.contextmanager
+def without_loss(lab, flows):
+    """Traffic while the body runs, of which nothing may be lost."""
+    def flowing():
+        return all(still_answering(flow) for flow in flows)
+    before = drops(lab)
+    with ping.Traffic(flows, interval_s=PROBE_S) as traffic:
+        wait_until(flowing, RECOVER_S, "flows")
+        start = time.monotonic()
+        yield
+        end = time.monotonic()
+        wait_until(flowing, RECOVER_S, "flows")
+        traffic.stop()
+    dropped = {key: count - before[key] for key, count in drops(lab).items()
+               if count != before.get(key, 0)}
+    print(f"# dropped by kernels: {dropped}")
+    print(f"# {check_no_loss(flows, start, end)} probes", flush=True)
 
 
 def check_crossing(lab, expected, label):
@@ -70,17 +107,10 @@ def passive(lab):
     modes = dict.fromkeys(SITES, "clear")
     flows = lab.host_flows()
     for site in SITES:
-        with ping.Traffic(flows) as traffic:
-            wait_until(lambda: all(still_answering(flow) for flow in flows), RECOVER_S, "flows")
-            start = time.monotonic()
+        with without_loss(lab, flows):
             set_mode(lab, site, "passive")
             modes[site] = "ESP"
             check_crossing(lab, modes, f"{site}-passive")
-            end = time.monotonic()
-            wait_until(lambda: all(still_answering(flow) for flow in flows), RECOVER_S, "flows")
-            traffic.stop()
-        # what is not protected is blocked before the policies that protect are there
-        check_flows_undisturbed(flows, start, end)
     rekey_through(lab, "blue")
     check_crossing(lab, modes, "passive")
 
@@ -89,18 +119,38 @@ def passive(lab):
 def fail_closed(lab):
     flows = lab.host_flows()
     for site in SITES:
-        with Capture(lab, "provider", f"{site}-closed") as capture, ping.Traffic(flows) as traffic:
-            wait_until(lambda: all(still_answering(flow) for flow in flows), RECOVER_S, "flows")
-            start = time.monotonic()
+        with Capture(lab, "provider", f"{site}-closed") as capture, without_loss(lab, flows):
             set_mode(lab, site, "fail-closed")
+            await_policies(lab, site, "fail-closed")
             converged(lab)
-            end = time.monotonic()
-            wait_until(lambda: all(still_answering(flow) for flow in flows), RECOVER_S, "flows")
-            traffic.stop()
-        # a policy is taken away and another one made: a packet in between is dropped
-        check_flows_undisturbed(flows, start, end)
         check_nothing_clear(capture)
     check_crossing(lab, dict.fromkeys(SITES, "ESP"), "fail-closed")
+
+
+@case(f"{2 * ROUNDS} times between fail-closed and passive: not one packet is lost or sent in clear")
+def closed_and_passive(lab):
+    with Capture(lab, "provider", "closed-and-passive") as capture, \
+            without_loss(lab, lab.host_flows()):
+        for mode in ("passive", "fail-closed") * ROUNDS:
+            set_mode(lab, "site2", mode)
+            await_policies(lab, "site2", mode)
+    check_nothing_clear(capture)
+
+
+@case(f"{ROUNDS} times each change from one mode to another, the others passive: nothing is lost")
+def each_change(lab):
+    try:
+        for site in ("site1", "site3"):
+            set_mode(lab, site, "passive")
+            await_policies(lab, site, "passive")
+        with without_loss(lab, lab.host_flows()):
+            for mode in EACH_CHANGE * ROUNDS:
+                set_mode(lab, "site2", mode)
+                await_policies(lab, "site2", mode)
+    finally:
+        for site in SITES:
+            set_mode(lab, site, "fail-closed")
+    converged(lab)
 
 
 def answering(lab, *pairs):

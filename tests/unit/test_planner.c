@@ -168,19 +168,20 @@ START_TEST(two_groups)
 	make(true);
 	EXPECT(install, "sa 0x1000 any > 192.0.2.13", "sa 0x2000 any > 192.0.2.13",
 	       "sa 0x1000 192.0.2.13 > 192.0.2.11", "sa 0x2000 192.0.2.13 > 192.0.2.14",
-	       "in block 10.0.0.0/8 > 10.0.0.0/8", "out block 0.0.0.0/0 > 10.0.0.0/8",
-	       "fwd block 10.0.0.0/8 > 10.0.0.0/8", "in pass 10.3.0.0/24 > 0.0.0.0/0",
-	       "out pass 0.0.0.0/0 > 10.3.0.0/24", "fwd pass 10.3.0.0/24 > 0.0.0.0/0",
+	       "in pass 10.3.0.0/24 > 0.0.0.0/0", "out pass 0.0.0.0/0 > 10.3.0.0/24",
+	       "fwd pass 10.3.0.0/24 > 0.0.0.0/0",
 	       "in protect 10.1.0.0/24 > 10.3.0.0/24 via any > 192.0.2.13 blue",
 	       "in protect 10.4.0.0/24 > 10.3.0.0/24 via any > 192.0.2.13 red",
 	       "fwd protect 10.1.0.0/24 > 10.3.0.0/24 via any > 192.0.2.13 blue",
 	       "fwd protect 10.4.0.0/24 > 10.3.0.0/24 via any > 192.0.2.13 red",
 	       "out protect 10.3.0.0/24 > 10.1.0.0/24 via 192.0.2.13 > 192.0.2.11 blue",
-	       "out protect 10.3.0.0/24 > 10.4.0.0/24 via 192.0.2.13 > 192.0.2.14 red");
+	       "out protect 10.3.0.0/24 > 10.4.0.0/24 via 192.0.2.13 > 192.0.2.14 red",
+	       "in block 10.0.0.0/8 > 10.0.0.0/8", "out block 0.0.0.0/0 > 10.0.0.0/8",
+	       "fwd block 10.0.0.0/8 > 10.0.0.0/8");
 	ck_assert_uint_eq(plan.remove_count, 0);
 	ck_assert_ptr_eq(plan.install[0].sa, blue->sas);
 	ck_assert_ptr_eq(plan.install[2].sa, blue->sas);
-	ck_assert_uint_eq(plan.install[14].id.reqid, blue->reqid);
+	ck_assert_uint_eq(plan.install[11].id.reqid, blue->reqid);
 	carry_out();
 	ck_assert(route(blue, "10.1.0.0/24")->ready && route(red, "10.4.0.0/24")->ready);
 	make(true);
@@ -646,6 +647,94 @@ START_TEST(mode)
 }
 END_TEST
 
+static const struct {
+	uint8_t direction;
+	const char *source, *destination;
+} traffic[] = {
+	{ 3, "10.3.0.2/32", "10.1.0.2/32" }, /* from the LAN */
+	{ 2, "10.3.0.2/32", "10.1.0.2/32" },
+	{ 2, "10.3.0.1/32", "10.1.0.2/32" },
+	{ 3, "10.1.0.2/32", "10.3.0.2/32" }, /* to the LAN */
+	{ 2, "10.1.0.2/32", "10.3.0.2/32" },
+	{ 1, "10.1.0.2/32", "10.3.0.1/32" },
+	{ 2, "10.3.0.1/32", "10.3.0.2/32" }, /* in the LAN */
+	{ 1, "10.3.0.2/32", "10.3.0.1/32" },
+};
+
+/* A packet between any two requests is treated as before all of them or as after them. */
+static void decide_all(const char *decided[COUNT(traffic)])
+{
+	for (size_t i = 0; i < COUNT(traffic); i++)
+		decided[i] = decides(traffic[i].direction, traffic[i].source,
+				     traffic[i].destination);
+}
+
+static bool passes(const char *decided)
+{
+	/* of clear and decrypted packets that come in, both may */
+	return strcmp(decided, "pass") == 0 || strcmp(decided, "clear") == 0;
+}
+
+static void check_step(const char *const before[], const char *const after[])
+{
+	const char *now[COUNT(traffic)];
+
+	decide_all(now);
+	for (size_t i = 0; i < COUNT(traffic); i++)
+		ck_assert_msg(strcmp(now[i], before[i]) == 0 || strcmp(now[i], after[i]) == 0 ||
+				      (passes(now[i]) && passes(before[i]) && passes(after[i])),
+			      "%u %s > %s: %s, between %s and %s", traffic[i].direction,
+			      traffic[i].source, traffic[i].destination, now[i], before[i],
+			      after[i]);
+}
+
+/* As charon does it: a policy with the same selector is replaced in place. */
+static void replace(const struct gcks_kernel_id *id)
+{
+	for (size_t i = installed.count; i-- > 0;) {
+		struct gcks_kernel_id old = installed.ids[i];
+
+		if (id->kind == GCKS_KERNEL_POLICY && old.kind == GCKS_KERNEL_POLICY &&
+		    old.direction == id->direction &&
+		    gcks_prefix_equal(&old.selector_source, &id->selector_source) &&
+		    gcks_prefix_equal(&old.selector_destination, &id->selector_destination)) {
+			gcks_kernel_ids_remove(&installed, &old);
+			gcks_kernel_ids_remove(&known, &old);
+		}
+	}
+	ck_assert(gcks_kernel_ids_add(&known, id));
+	ck_assert(gcks_kernel_ids_add(&installed, id));
+}
+
+/* Request by request: nothing is dropped on the way from one mode to another. */
+START_TEST(mode_changes)
+{
+	enum gcks_mode from = (enum gcks_mode)(_i / 3), to = (enum gcks_mode)(_i % 3);
+	const char *before[COUNT(traffic)], *after[COUNT(traffic)];
+
+	gcks_membership_remove(&table, red);
+	blue->mode = to;
+	settle();
+	decide_all(after);
+	blue->mode = from;
+	settle();
+	settle();
+	decide_all(before);
+	blue->mode = to;
+	make(true);
+	for (size_t i = 0; i < plan.install_count; i++) {
+		replace(&plan.install[i].id);
+		check_step(before, after);
+	}
+	make(true);
+	ck_assert_uint_eq(plan.install_count, 0);
+	for (size_t i = 0; i < plan.remove_count; i++) {
+		gcks_kernel_ids_remove(&installed, &plan.remove[i]);
+		check_step(before, after);
+	}
+}
+END_TEST
+
 /* What is not in `protect` is closed by its route, in the directions of the mode. */
 START_TEST(mode_outside_of_protect)
 {
@@ -707,6 +796,7 @@ Suite *planner_suite(void)
 	tcase_add_test(tcase, ready_needs_all);
 	tcase_add_test(tcase, priorities);
 	tcase_add_loop_test(tcase, mode, 0, COUNT(modes));
+	tcase_add_loop_test(tcase, mode_changes, 0, 9);
 	tcase_add_test(tcase, mode_outside_of_protect);
 	tcase_add_test(tcase, nothing_configured);
 	suite_add_tcase(suite, tcase);
