@@ -6,10 +6,10 @@
 #include "gcks/planner.h"
 
 /*
- * Place in the order of installation; removals go the other way.  What lets packets through is there
- * before what stops all others, and stays until that is gone: a change of the mode loses nothing, and
- * opens nothing that was closed, as no pass or protect policy lets out in clear what a block
- * policy that is there already would stop, but what it is to let out in the end.
+ * Place in the order of installation; removals go the other way.  What lets packets through is
+ * there before what stops all others, and stays until that is gone: a change of the mode loses
+ * nothing, and opens nothing that was closed, as no pass or protect policy lets out in clear what a
+ * block policy that is there already would stop, but what it is to let out in the end.
  */
 static int rank(const struct gcks_kernel_id *id)
 {
@@ -103,8 +103,29 @@ static bool waits(const struct gcks_member_table *table, const struct gcks_kerne
 	return follows;
 }
 
-/* What of it is not wanted any more whatever routes there are. */
-static bool is_old(const struct gcks_member_table *table, const struct gcks_kernel_id *id)
+/* Is there an outbound state of the active SA to send with in place of this one? */
+static bool is_followed(const struct gcks_membership *membership, const struct gcks_kernel_id *id,
+			const struct gcks_kernel_ids *installed)
+{
+	const struct gcks_member_sa *active = gcks_membership_active(membership);
+
+	for (size_t i = 0; active && i < installed->count; i++) {
+		const struct gcks_kernel_id *other = &installed->ids[i];
+
+		if (gcks_is_of_sa(other, active) && other->direction == id->direction &&
+		    other->reqid == id->reqid &&
+		    gcks_address_equal(&other->destination, &id->destination))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What of it is not wanted any more whatever routes there are.  As long as these are not known, nor
+ * is what follows an outbound state: after a restart of gcksd it may have to go on for a while.
+ */
+static bool is_old(const struct gcks_member_table *table, const struct gcks_kernel_id *id,
+		   const struct gcks_kernel_ids *installed)
 {
 	const struct gcks_membership *membership = gcks_membership_find(table, id->group);
 	const struct gcks_member_sa *sa = membership ? membership->sas : NULL;
@@ -114,7 +135,7 @@ static bool is_old(const struct gcks_member_table *table, const struct gcks_kern
 	while (sa && !gcks_is_of_sa(id, sa))
 		sa = sa->next;
 	return !sa || (id->direction == GSA__DIRECTION__DIRECTION_OUT &&
-		       sa->phase == GCKS_SA_RETIRING);
+		       sa->phase == GCKS_SA_RETIRING && is_followed(membership, id, installed));
 }
 
 /* `desired` is sorted by content. */
@@ -136,7 +157,7 @@ static bool plan_removal(const struct gcks_member_table *table,
 		/* by content: to remove what only has another owner would remove what is wanted */
 		if (count && bsearch(&key, desired, count, sizeof(*desired), compare_content))
 			continue;
-		if ((removal == GCKS_REMOVE_ALL || is_old(table, &key.id)) &&
+		if ((removal == GCKS_REMOVE_ALL || is_old(table, &key.id, installed)) &&
 		    !kept(table, &key.id) && !waits(table, &key.id, installed, desired, count))
 			plan->remove[plan->remove_count++] = key.id;
 	}
@@ -187,7 +208,7 @@ bool gcks_plan_make(const struct gcks_member_table *table, const struct gcks_ker
 	bool done;
 
 	*plan = (struct gcks_plan){ 0 };
-	if (!gcks_desires_make(&desires, table, known))
+	if (!gcks_desires_make(&desires, table, known, removal == GCKS_REMOVE_ALL))
 		return false;
 	desired = calloc(desires.count + 1, sizeof(*desired));
 	if (desires.count)
@@ -344,7 +365,7 @@ static bool prepare(struct readiness *state)
 	     each = each->next)
 		count++;
 	state->senders = calloc(count + 1, sizeof(*state->senders));
-	if (!state->senders || !gcks_desires_make(&state->desires, state->table, &none))
+	if (!state->senders || !gcks_desires_make(&state->desires, state->table, &none, true))
 		return false;
 	count = 0;
 	for (const struct gcks_membership *each = state->table->memberships; each;

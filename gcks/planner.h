@@ -18,9 +18,9 @@ struct gcks_desires {
 	size_t count, capacity;
 };
 
-/* False: no memory. */
+/* `routes_known`: else gateways that have states are taken to be there still.  False: no memory. */
 bool gcks_desires_make(struct gcks_desires *desires, const struct gcks_member_table *table,
-		       const struct gcks_kernel_ids *known);
+		       const struct gcks_kernel_ids *known, bool routes_known);
 
 /* -- planner_set.c -- */
 
@@ -41,7 +41,7 @@ const struct gcks_kernel_id *gcks_desires_policy(const struct gcks_desires *desi
 bool gcks_membership_usable(const struct gcks_membership *membership);
 /* The states of its SAs; `known` as in gcks_plan_make().  False: no memory. */
 bool gcks_desires_add_states(struct gcks_desires *desires, const struct gcks_membership *membership,
-			     const struct gcks_kernel_ids *known);
+			     const struct gcks_kernel_ids *known, bool routes_known);
 /*
  * The state of an SA from or to a gateway; `from` and `to`, which are its Sender-ID, count for pairwise SAs
  * only (NULL: not known).  False: there can be none.

@@ -83,6 +83,7 @@ struct prefixes {
 struct site {
 	const struct gcks_member_table *table;
 	const struct gcks_kernel_ids *known;
+	bool routes_known;
 	struct prefixes protect; /* of all memberships; of those that close out, and in */
 	struct prefixes protect_out, protect_in;
 	/* what no clear packet may go to, and come from (to what is `inside`) */
@@ -311,7 +312,7 @@ static bool protect(struct site *site, const struct gcks_membership *membership)
 			    !protect_pair(site, membership, route, wide, &membership->exports[j]))
 				return false;
 	}
-	return gcks_desires_add_states(site->desires, membership, site->known);
+	return gcks_desires_add_states(site->desires, membership, site->known, site->routes_known);
 }
 
 /* ---- the site ---- */
@@ -401,9 +402,12 @@ static bool collect(struct site *site)
 }
 
 bool gcks_desires_make(struct gcks_desires *desires, const struct gcks_member_table *table,
-		       const struct gcks_kernel_ids *known)
+		       const struct gcks_kernel_ids *known, bool routes_known)
 {
-	struct site site = { .table = table, .known = known, .desires = desires };
+	struct site site = { .table = table,
+			     .known = known,
+			     .routes_known = routes_known,
+			     .desires = desires };
 	bool done;
 
 	*desires = (struct gcks_desires){ 0 };

@@ -11,9 +11,13 @@
  *   sharing pairwise  in   prefix | SID_r   each gateway r -> us   key K(r -> us), a replay window
  *                     out  prefix | SID_us  us -> each gateway r   key K(us -> r)
  *
- * The states of a pair stay as long as their SA, also when the gateway has no routes for a while: made
- * again, an outbound one would repeat its nonces, an inbound one would take replayed packets.  When
- * one is lost, another Sender-ID of ours gives all pairs new keys (member_sender.c).
+ * The states of a pair stay as long as their SA, also when the gateway has no routes for a while:
+ * made again, an outbound one would repeat its nonces, an inbound one would take replayed packets.
+ * When one is lost, another Sender-ID of ours gives all pairs new keys (member_sender.c).
+ *
+ * A restarted gcksd does not know the routes before bgpd has told all of them, which may take as
+ * long as BGP does.  Rekeys do not wait: the gateways that have states get those of a new SA as
+ * well.
  */
 #include <string.h>
 
@@ -183,21 +187,30 @@ static bool add_shared(const struct states *states, const struct gcks_member_sa 
 	return true;
 }
 
+static bool add_inbound(const struct states *states, const struct gcks_member_sa *sa,
+			const struct gcks_sender *remote)
+{
+	struct gcks_kernel_id id;
+
+	return !gcks_inbound_id(states->membership, sa, remote, &id) || add_state(states, sa, &id);
+}
+
+static bool add_outbound(const struct states *states, const struct gcks_member_sa *sa,
+			 const struct gcks_sender *remote)
+{
+	struct gcks_kernel_id id;
+
+	return sa->phase != GCKS_SA_ACTIVE ||
+	       !gcks_outbound_id(states->membership, sa, &remote->gateway, remote, &id) ||
+	       add_state(states, sa, &id);
+}
+
 static bool add_pairs(const struct states *states, const struct gcks_member_sa *sa)
 {
-	const struct gcks_membership *membership = states->membership;
-
-	for (size_t i = 0; i < states->senders.count; i++) {
-		const struct gcks_sender *remote = &states->senders.list[i];
-		struct gcks_kernel_id id;
-
-		if (gcks_inbound_id(membership, sa, remote, &id) && !add_state(states, sa, &id))
+	for (size_t i = 0; i < states->senders.count; i++)
+		if (!add_inbound(states, sa, &states->senders.list[i]) ||
+		    !add_outbound(states, sa, &states->senders.list[i]))
 			return false;
-		if (sa->phase == GCKS_SA_ACTIVE &&
-		    gcks_outbound_id(membership, sa, &remote->gateway, remote, &id) &&
-		    !add_state(states, sa, &id))
-			return false;
-	}
 	return true;
 }
 
@@ -210,8 +223,8 @@ static bool is_claimed(const struct states *states, uint32_t sender_id)
 }
 
 /* Of a gateway that has no route now, with the Sender-ID that we have now. */
-static bool stays(const struct states *states, const struct gcks_member_sa *sa,
-		  const struct gcks_kernel_id *id)
+static bool is_without_route(const struct states *states, const struct gcks_member_sa *sa,
+			     const struct gcks_kernel_id *id)
 {
 	const struct gcks_membership *membership = states->membership;
 	uint32_t sender = id->spi & sender_bits(sa);
@@ -223,7 +236,7 @@ static bool stays(const struct states *states, const struct gcks_member_sa *sa,
 		return id->receiver == membership->sender_id + 1 &&
 		       gcks_address_equal(&id->destination, &membership->gateway) &&
 		       !is_claimed(states, sender);
-	return sa->phase == GCKS_SA_ACTIVE && sender == membership->sender_id &&
+	return sender == membership->sender_id &&
 	       gcks_address_equal(&id->source, &membership->gateway) &&
 	       !is_claimed(states, id->receiver - 1) &&
 	       !gcks_senders_find(&states->senders, &id->destination);
@@ -236,22 +249,99 @@ static bool add_staying(const struct states *states, const struct gcks_member_sa
 	if (!states->membership->has_sender_id)
 		return true;
 	for (size_t i = 0; i < known->count && known->ids[i].kind == GCKS_KERNEL_SA; i++)
-		if (gcks_is_of_sa(&known->ids[i], sa) && stays(states, sa, &known->ids[i]) &&
+		if (gcks_is_of_sa(&known->ids[i], sa) &&
+		    (known->ids[i].direction == GSA__DIRECTION__DIRECTION_IN ||
+		     sa->phase == GCKS_SA_ACTIVE) &&
+		    is_without_route(states, sa, &known->ids[i]) &&
 		    !add_state(states, sa, &known->ids[i]))
 			return false;
 	return true;
 }
 
+/* ---- without routes ---- */
+
+/* The SA of the membership that a live state belongs to. */
+static const struct gcks_member_sa *sa_of(const struct gcks_membership *membership,
+					  const struct gcks_kernel_id *id)
+{
+	const struct gcks_member_sa *sa = membership->sas;
+
+	if (id->used || id->reqid != membership->reqid || strcmp(id->group, membership->name) != 0)
+		return NULL;
+	while (sa && !gcks_is_of_sa(id, sa))
+		sa = sa->next;
+	return sa;
+}
+
+static bool has_outbound(const struct states *states, const struct gcks_member_sa *sa,
+			 const struct gcks_address *gateway)
+{
+	const struct gcks_kernel_ids *known = states->known;
+
+	for (size_t i = 0; i < known->count && known->ids[i].kind == GCKS_KERNEL_SA; i++)
+		if (sa_of(states->membership, &known->ids[i]) == sa &&
+		    known->ids[i].direction == GSA__DIRECTION__DIRECTION_OUT &&
+		    gcks_address_equal(&known->ids[i].destination, gateway))
+			return true;
+	return false;
+}
+
+/* What the gateway is called now, outbound states say; inbound ones may be of an earlier Sender-ID
+ * too. */
+static bool carry_pair(const struct states *states, const struct gcks_member_sa *sa,
+		       const struct gcks_member_sa *from, const struct gcks_kernel_id *id)
+{
+	struct gcks_sender remote = { .gateway = id->source,
+				      .sender_id = id->spi & sender_bits(from) };
+
+	if (from == sa || !from->pairwise || !states->membership->has_sender_id ||
+	    !is_without_route(states, from, id))
+		return true;
+	if (id->direction == GSA__DIRECTION__DIRECTION_IN)
+		return add_inbound(states, sa, &remote);
+	remote = (struct gcks_sender){ .gateway = id->destination, .sender_id = id->receiver - 1 };
+	return has_outbound(states, sa, &remote.gateway) || add_outbound(states, sa, &remote);
+}
+
+static bool carry_shared(const struct states *states, const struct gcks_member_sa *sa,
+			 const struct gcks_member_sa *from, const struct gcks_kernel_id *id)
+{
+	const struct gcks_sender remote = { .gateway = id->destination };
+
+	return from->pairwise || id->direction != GSA__DIRECTION__DIRECTION_OUT ||
+	       !gcks_address_equal(&id->source, &states->membership->gateway) ||
+	       add_outbound(states, sa, &remote);
+}
+
+static bool add_carried(const struct states *states, const struct gcks_member_sa *sa)
+{
+	const struct gcks_kernel_ids *known = states->known;
+	bool done = true;
+
+	for (size_t i = 0; done && i < known->count && known->ids[i].kind == GCKS_KERNEL_SA; i++) {
+		const struct gcks_kernel_id *id = &known->ids[i];
+		const struct gcks_member_sa *from = sa_of(states->membership, id);
+
+		if (from)
+			done = sa->pairwise ? carry_pair(states, sa, from, id)
+					    : carry_shared(states, sa, from, id);
+	}
+	return done;
+}
+
 bool gcks_desires_add_states(struct gcks_desires *desires, const struct gcks_membership *membership,
-			     const struct gcks_kernel_ids *known)
+			     const struct gcks_kernel_ids *known, bool routes_known)
 {
 	struct states states = { .desires = desires, .membership = membership, .known = known };
 	const struct gcks_member_sa *sa;
 	bool done = gcks_senders_make(&states.senders, membership);
 
-	for (sa = membership->sas; done && sa; sa = sa->next)
+	for (sa = membership->sas; done && sa; sa = sa->next) {
 		done = sa->pairwise ? add_pairs(&states, sa) && add_staying(&states, sa)
 				    : add_shared(&states, sa);
+		if (done && !routes_known)
+			done = add_carried(&states, sa);
+	}
 	gcks_senders_clear(&states.senders);
 	return done;
 }

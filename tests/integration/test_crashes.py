@@ -20,7 +20,8 @@ import time
 
 from agreement import faults, made_sas
 from harness import case, check, main, wait_until
-from observe import check_flows_undisturbed, check_nothing_clear, converged, still_answering
+from observe import check_nothing_clear, converged, still_answering
+from rekeying import await_alone, await_generation, check_no_loss, made, rekey, rekey_through
 from topology import ping, vty
 from topology.capture import Capture
 from topology.errors import LabError, Timeout
@@ -30,6 +31,7 @@ ROUNDS = int(os.environ.get("CRASH_ROUNDS", "50"))
 AGREED_S = 10
 STEP_S = 60
 DAEMONS = ("gcksd", "charon", "bgpd")
+TOGETHER = 4    # SAs of a group beyond which gcksd lets a rekey wait
 
 
 # one round
@@ -102,6 +104,8 @@ def crash(lab, numbers, describe):
     # within a rekey and the first moments of a registration, or anywhere up to its end
     delay = numbers.uniform(0, numbers.choice((0.05, 0.3, 1.5)))
     describe(f"'{line}', {delay:.3f} s later SIGKILL of {' '.join(victim)}")
+    if rekeyed:
+        wait_until(lambda: len(made(lab, rekeyed)) < TOGETHER, STEP_S, "an old SA goes")
     _, before = made_sas(lab)
     alive = pids(lab)
     flows = lab.host_flows(reachable=True)
@@ -124,9 +128,33 @@ def crash(lab, numbers, describe):
     check_generations(before, made_sas(lab)[1], event, rekeyed, victim)
     check_alive(lab, alive, victim)
     # what a daemon does not do, the kernel goes on with
-    check_flows_undisturbed(others, start, end)
+    check_no_loss(others, start, end)
     converged(lab)
     return took
+
+
+@case("a gcksd that is dead when the next SA is to be used: the site goes on with the old one so long")
+def dead_at_activation(lab):
+    # however long the restart takes on a busy machine
+    lab.configure("sr", "gsa group blue", "deactivation-delay 20")
+    number = rekey_through(lab, "blue")
+    flows = lab.host_flows(reachable=True)
+    with ping.Traffic(flows) as traffic:
+        wait_until(lambda: all(still_answering(flow) for flow in flows), STEP_S, "traffic flows")
+        start = time.monotonic()
+        activation = start + lab.topology.groups["blue"].leaves["activation-delay"]
+        await_generation(lab, "blue", rekey(lab, "blue"))
+        time.sleep(max(activation - 1 - time.monotonic(), 0))
+        lab.kill("site3", "gcksd")
+        time.sleep(max(activation + 1 - time.monotonic(), 0))
+        lab.start("site3", "gcksd")
+        await_generation(lab, "blue", number + 1)
+        await_alone(lab, "blue")
+        end = time.monotonic()
+        wait_until(lambda: all(still_answering(flow) for flow in flows), STEP_S, "traffic flows")
+        traffic.stop()
+    lab.configure("sr", "gsa group blue", "deactivation-delay 5")
+    check_no_loss(flows, start, end)
 
 
 @case(f"{ROUNDS} times a daemon is killed during a registration or a rekey: both sides agree soon")

@@ -313,6 +313,60 @@ START_TEST(rekey_without_bgpd)
 }
 END_TEST
 
+static void make_without_routes(void)
+{
+	gcks_plan_clear(&plan);
+	ck_assert(gcks_plan_make(&table, &installed, &known, GCKS_REMOVE_OLD_SAS, &plan));
+}
+
+/* What is to be installed and begins so. */
+static const char *installs_of(const char *start)
+{
+	static char text[1024];
+	char line[256];
+
+	text[0] = '\0';
+	for (size_t i = 0; i < plan.install_count; i++) {
+		id_text(&plan.install[i].id, line, sizeof(line));
+		if (strncmp(line, start, strlen(start)) == 0 &&
+		    strlen(text) + strlen(line) + 3 < sizeof(text))
+			strcat(strcat(text, text[0] ? ", " : ""), line);
+	}
+	return text;
+}
+
+/* gcksd was dead when the new SA became active, and bgpd has not come back with the routes yet. */
+START_TEST(rekey_without_routes)
+{
+	struct gcks_member_sa *sa;
+
+	settle();
+	sa = add_sa(blue, 0x3000);
+	settle();
+	gcks_kernel_ids_clear(&installed);
+	withdraw(blue, "10.1.0.0/24");
+	sa->phase = GCKS_SA_ACTIVE;
+	blue->sas->phase = GCKS_SA_RETIRING;
+	make_without_routes();
+	ck_assert_uint_eq(plan.remove_count, 0);
+	ck_assert_str_eq(installs_of("sa 0x3000"),
+			 "sa 0x3000 any > 192.0.2.13, sa 0x3000 192.0.2.13 > 192.0.2.11");
+	make_without_routes();
+	ck_assert_uint_eq(plan.remove_count, 0);
+	carry_out();
+	make_without_routes();
+	ck_assert_uint_eq(plan.install_count, 0);
+	EXPECT(remove, "sa 0x1000 192.0.2.13 > 192.0.2.11");
+	carry_out();
+	set_route(blue, "10.1.0.0/24", "192.0.2.11");
+	make(true);
+	ck_assert_str_eq(installs_of("sa"), "");
+	ck_assert_uint_eq(plan.remove_count, 0);
+	carry_out();
+	ck_assert(route(blue, "10.1.0.0/24")->ready);
+}
+END_TEST
+
 /* A registration that lists the old SA no more. */
 START_TEST(new_registration)
 {
@@ -780,6 +834,7 @@ Suite *planner_suite(void)
 	tcase_add_test(tcase, route_moves);
 	tcase_add_test(tcase, rekey);
 	tcase_add_test(tcase, rekey_without_bgpd);
+	tcase_add_test(tcase, rekey_without_routes);
 	tcase_add_test(tcase, new_registration);
 	tcase_add_test(tcase, ended);
 	tcase_add_test(tcase, place_is_taken);

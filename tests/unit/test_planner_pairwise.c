@@ -237,6 +237,57 @@ START_TEST(rekey)
 }
 END_TEST
 
+static void make_without_routes(void)
+{
+	gcks_plan_clear(&plan);
+	ck_assert(gcks_plan_make(&table, &installed, &known, GCKS_REMOVE_OLD_SAS, &plan));
+}
+
+/*
+ * gcksd was restarted and bgpd has not told the routes yet: the gateways that have states get those
+ * of the next SA.  site1 was rebooted before: its earlier Sender-ID gets nothing outbound.
+ */
+START_TEST(rekey_without_routes)
+{
+	choose();
+	settle();
+	set_sender(blue, "10.1.0.0/24", "192.0.2.11", 7);
+	settle();
+	unset_route("10.1.0.0/24");
+	unset_route("10.2.0.0/24");
+	gcks_kernel_ids_clear(&installed);
+	activation_delay_s = deactivation_delay_s = 10;
+	REPORT(TEKS(TEK, TEK2), 3);
+	make_without_routes();
+	EXPECT_REMOVE("");
+	carry_out();
+	EXPECT_KERNEL("sa 0x10001 192.0.2.11 > 192.0.2.13 for 3\n"
+		      "sa 0x10002 192.0.2.12 > 192.0.2.13 for 3\n"
+		      "sa 0x10003 192.0.2.13 > 192.0.2.11 for 7\n"
+		      "sa 0x10003 192.0.2.13 > 192.0.2.12 for 2\n"
+		      "sa 0x10007 192.0.2.11 > 192.0.2.13 for 3\n"
+		      "sa 0x20001 192.0.2.11 > 192.0.2.13 for 3\n"
+		      "sa 0x20002 192.0.2.12 > 192.0.2.13 for 3\n"
+		      "sa 0x20007 192.0.2.11 > 192.0.2.13 for 3");
+	gcks_member_advance(&table, 10000);
+	make_without_routes();
+	EXPECT_INSTALL("sa 0x20003 192.0.2.13 > 192.0.2.11 for 7\n"
+		       "sa 0x20003 192.0.2.13 > 192.0.2.12 for 2");
+	EXPECT_REMOVE("");
+	carry_out();
+	make_without_routes();
+	EXPECT_INSTALL("");
+	EXPECT_REMOVE("sa 0x10003 192.0.2.13 > 192.0.2.12 for 2\n"
+		      "sa 0x10003 192.0.2.13 > 192.0.2.11 for 7");
+	carry_out();
+	set_sender(blue, "10.1.0.0/24", "192.0.2.11", 7);
+	set_sender(blue, "10.2.0.0/24", "192.0.2.12", 2);
+	ck_assert_int_eq(choose(), GCKS_SENDER_ID_KEPT);
+	settle();
+	ck_assert(ready("10.1.0.0/24") && ready("10.2.0.0/24"));
+}
+END_TEST
+
 /* Made again they would count from 1 again. */
 START_TEST(route_flaps)
 {
@@ -544,6 +595,7 @@ Suite *planner_pairwise_suite(void)
 	tcase_add_test(tcase, pairs);
 	tcase_add_test(tcase, unknown_sender);
 	tcase_add_test(tcase, rekey);
+	tcase_add_test(tcase, rekey_without_routes);
 	tcase_add_test(tcase, route_flaps);
 	tcase_add_test(tcase, remote_changes);
 	tcase_add_test(tcase, remote_changes_route_by_route);
