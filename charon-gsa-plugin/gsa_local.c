@@ -25,7 +25,8 @@
 #include <processing/jobs/callback_job.h>
 
 #define SOCKET_DEFAULT "/run/frr/gcksd.sock"
-#define RETRY_MAX_S    5U
+#define RETRY_S		1 /* a rekey may wait for gcksd, and a local socket costs nothing */
+#define RETRY_REFUSED_S 5
 #define READ_BATCH     100
 #define WAKELESS_MS    50
 #define FLUSH_MS       200 /* when the plugin is unloaded */
@@ -148,7 +149,7 @@ static void take_hello(private_gsa_local_t *this, const Gsa__Hello *hello)
 		lost(this, reason);
 		return;
 	}
-	this->retry_s = 1;
+	this->retry_s = RETRY_S;
 	this->logged[0] = '\0';
 	DBG1(DBG_CFG, "gsa: connected to gcksd");
 	this->mutex->lock(this->mutex);
@@ -165,6 +166,7 @@ static void take(private_gsa_local_t *this, Gsa__Message *message)
 	switch (message->body_case) {
 	case GSA__MESSAGE__BODY_REFUSED:
 		snprintf(reason, sizeof(reason), "refused: %s", message->refused->reason);
+		this->retry_s = RETRY_REFUSED_S;
 		gsa_message_free(message);
 		lost(this, reason);
 		return;
@@ -256,7 +258,6 @@ static void *socket_main(private_gsa_local_t *this)
 		if (this->fd < 0 && now >= next) {
 			connect_now(this);
 			next = now + this->retry_s;
-			this->retry_s = min(this->retry_s * 2, RETRY_MAX_S);
 		}
 		if (this->fd >= 0)
 			write_queue(this);
@@ -373,7 +374,7 @@ gsa_local_t *gsa_local_create(void)
 		.questions = hashtable_create(hashtable_hash_ptr, hashtable_equals_ptr, 32),
 		.fd = -1,
 		.buffer = malloc(GSA_MESSAGE_MAX + 1),
-		.retry_s = 1,
+		.retry_s = RETRY_S,
 	);
 	if (this->wake < 0)
 		DBG1(DBG_CFG, "gsa: eventfd: %s; messages to gcksd take a little longer",

@@ -23,7 +23,8 @@
 
 #include "libgsa/message.h"
 
-#define RETRY_MAX_S 5
+#define RETRY_S 1 /* a rekey may wait for gcksd, and a local socket costs nothing */
+#define RETRY_REFUSED_S 5
 #define QUEUE_MAX 1000000 /* messages; gcksd hangs: drop the connection, start over */
 /* How long a started bgpd waits for its peers, see above; BGP's default restart time. */
 #define CONVERGENCE_MAX_S 120
@@ -40,7 +41,7 @@ static struct {
 	bool converged;	    /* once since bgpd started */
 	unsigned int settled; /* seconds that every peer's routes have been complete */
 	char logged[sizeof(gsa_link_status.error)];
-} connection = { .fd = -1, .retry_s = 1 };
+} connection = { .fd = -1, .retry_s = RETRY_S };
 
 static void connect_now(struct event *event);
 
@@ -64,7 +65,6 @@ static void down(const char *reason)
 	gsa_link_status.since = monotime(NULL);
 	gsa_peers_schedule();
 	event_add_timer(connection.loop, connect_now, NULL, connection.retry_s, &connection.t_connect);
-	connection.retry_s = MIN(connection.retry_s * 2, RETRY_MAX_S);
 }
 
 static void write_queue(struct event *event)
@@ -153,7 +153,7 @@ void gsa_link_hello_received(void)
 	gsa_link_status.since = monotime(NULL);
 	gsa_link_status.error[0] = '\0';
 	connection.logged[0] = '\0';
-	connection.retry_s = 1;
+	connection.retry_s = RETRY_S;
 	zlog_info("GSA: connected to gcksd");
 	gsa_groups_mark_stale();
 	gsa_send_all(0);
@@ -177,6 +177,7 @@ static char refused_reason[sizeof(gsa_link_status.error)];
 void gsa_link_refused(const char *reason)
 {
 	refused = true;
+	connection.retry_s = RETRY_REFUSED_S;
 	snprintf(refused_reason, sizeof(refused_reason), "refused: %s", reason);
 }
 
