@@ -62,6 +62,7 @@ struct gcks_registration {
 	uint32_t pushed;   /* newest generation that a Rekey has carried to it: it may hold that one */
 	uint32_t request;  /* number of that Rekey while it is in flight */
 	int64_t pushed_at; /* monotonic milliseconds */
+	int64_t answered_at; /* the same, of the last acknowledgement; 0: none */
 
 	/* of one that has ended, in the order of its group (former.h); 0: not kept */
 	uint64_t left;

@@ -258,6 +258,7 @@ static void count_all(const struct gcks_tables *tables, struct gcks_sa_group *gr
 
 	rekey->unanswered = count_of(tables, group, GCKS_DELIVERY_UNANSWERED);
 	rekey->acknowledged = 0;
+	rekey->late = 0;
 	rekey->total = rekey->unanswered + count_of(tables, group, GCKS_DELIVERY_WAITING) +
 		       count_of(tables, group, GCKS_DELIVERY_IN_FLIGHT);
 }
@@ -295,8 +296,17 @@ void gcks_rekey_pushed(const struct gcks_tables *tables, struct gcks_registratio
 	gcks_registration_deliver(tables->registrations, entry, GCKS_DELIVERY_IN_FLIGHT);
 }
 
+bool gcks_rekey_was_late(const struct gcks_sa_group *group, const struct gcks_registration *entry)
+{
+	const struct gcks_sa *newest = group->newest;
+
+	/* the first SA, and one that takes the place of none that goes on, is used at once */
+	return newest && gcks_sa_older(newest) && newest->activates_at > group->rekey.begun_at &&
+	       entry->delivered == newest->generation && entry->answered_at > newest->activates_at;
+}
+
 struct gcks_registration *gcks_rekey_done(const struct gcks_tables *tables, uint32_t request,
-					  bool ok)
+					  bool ok, int64_t now)
 {
 	struct gcks_registration *entry =
 		gcks_registration_of_request(tables->registrations, request);
@@ -308,13 +318,15 @@ struct gcks_registration *gcks_rekey_done(const struct gcks_tables *tables, uint
 	if (ok) {
 		entry->delivered = MAX_OF(entry->delivered, entry->pushed);
 		entry->missed = 0;
+		entry->answered_at = now;
 		delivery = GCKS_DELIVERY_CURRENT;
 		if (group->newest && entry->delivered != group->newest->generation)
 			delivery = GCKS_DELIVERY_WAITING; /* a newer one was made meanwhile */
 	}
-	if (delivery == GCKS_DELIVERY_CURRENT)
+	if (delivery == GCKS_DELIVERY_CURRENT) {
 		group->rekey.acknowledged++;
-	else if (delivery == GCKS_DELIVERY_UNANSWERED)
+		group->rekey.late += gcks_rekey_was_late(group, entry);
+	} else if (delivery == GCKS_DELIVERY_UNANSWERED)
 		group->rekey.unanswered++;
 	gcks_registration_deliver(tables->registrations, entry, delivery);
 	return entry;

@@ -94,7 +94,12 @@ void gcks_rekey_pushed(const struct gcks_tables *tables, struct gcks_registratio
 		       uint32_t request, int64_t now);
 /* The answer.  NULL: nothing with this number is in flight (it was ended or replaced). */
 struct gcks_registration *gcks_rekey_done(const struct gcks_tables *tables, uint32_t request,
-					  bool ok);
+					  bool ok, int64_t now);
+/*
+ * Did it get the newest SA only when others were to send with it already?  What they sent to it
+ * meanwhile is lost.
+ */
+bool gcks_rekey_was_late(const struct gcks_sa_group *group, const struct gcks_registration *entry);
 /*
  * charon has connected and said which registrations it holds: what was in flight before is told
  * again, and so is everybody who is behind.  How many will be told.

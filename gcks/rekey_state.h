@@ -34,6 +34,7 @@ struct gcks_rekey {
 	int64_t begun_at, told_at; /* told_at: every member was told and has answered or not */
 	int64_t logged_at;	   /* for the caller's log of progress */
 	size_t total, acknowledged, unanswered;
+	size_t late; /* of the acknowledged: gcks_rekey_was_late() */
 };
 
 #endif

@@ -165,6 +165,52 @@ static void store_deliveries(const struct gcks_sa_group *group)
 	XFREE(MTYPE_TMP, changes);
 }
 
+static bool is_unanswered(const struct gcks_sa_group *group, const struct gcks_registration *entry)
+{
+	return entry->delivery == GCKS_DELIVERY_UNANSWERED;
+}
+
+/* Some of `count` members, as a clause of a sentence. */
+static void name_members(const struct gcks_sa_group *group, enum gcks_delivery delivery,
+			 bool (*is_meant)(const struct gcks_sa_group *,
+					  const struct gcks_registration *),
+			 size_t count, char *names, size_t size)
+{
+	size_t listed = 0;
+
+	names[0] = '\0';
+	for (const struct gcks_registration *entry =
+		     gcks_registration_first(&gcksd.registrations, group->numbers.group, delivery);
+	     entry && listed < NAMES_MAX; entry = gcks_registration_following(entry)) {
+		if (!is_meant(group, entry))
+			continue;
+		strlcat(names, listed++ ? ", " : "", size);
+		strlcat(names, entry->identity, size);
+	}
+	if (count > listed)
+		strlcat(names, " and others", size);
+}
+
+/* Nobody can be told a later moment who has been told one. */
+static void log_late(const struct gcks_sa_group *group)
+{
+	const struct gcks_group *policy =
+		gcks_policy_find_identifier(&gcksd.policy, group->numbers.group);
+	const struct gcks_rekey *rekey = &group->rekey;
+	char names[512];
+
+	if (!rekey->late || !policy)
+		return;
+	name_members(group, GCKS_DELIVERY_CURRENT, gcks_rekey_was_late, rekey->late, names,
+		     sizeof(names));
+	zlog_warn(
+		"GSA: group %s (%u): generation %u: %zu members acknowledged it later than "
+		"activation-delay (%u s), when others sent with it already: what was sent to them "
+		"meanwhile is lost; raise activation-delay or rekey in-flight (%u): %s",
+		policy->name, group->numbers.group, group->newest->generation, rekey->late,
+		policy->activation_delay_s, policy->rekey_in_flight, names);
+}
+
 static void log_told(const struct gcks_sa_group *group)
 {
 	uint32_t identifier = group->numbers.group;
@@ -173,30 +219,18 @@ static void log_told(const struct gcks_sa_group *group)
 		gcks_registration_group(&gcksd.registrations, identifier);
 	size_t missing = members ? members->deliveries[GCKS_DELIVERY_UNANSWERED].count : 0;
 	char names[512] = "";
-	size_t listed = 0;
 
-	for (const struct gcks_registration *entry = gcks_registration_first(
-		     &gcksd.registrations, identifier, GCKS_DELIVERY_UNANSWERED);
-	     entry && listed < NAMES_MAX; entry = gcks_registration_following(entry), listed++) {
-		strlcat(names, listed ? ", " : "; without an answer: ", sizeof(names));
-		strlcat(names, entry->identity, sizeof(names));
-	}
-	if (missing > listed)
-		strlcat(names, " and others", sizeof(names));
+	if (missing)
+		name_members(group, GCKS_DELIVERY_UNANSWERED, is_unanswered, missing, names,
+			     sizeof(names));
 	zlog_info("GSA: group %s (%u): generation %u: %zu members have acknowledged, %zu have not, "
 		  "in "
-		  "%" PRId64 ".%01" PRId64 " s%s",
+		  "%" PRId64 ".%01" PRId64 " s%s%s",
 		  gcks_server_group_name(identifier), identifier, group->newest->generation,
 		  rekey->acknowledged, missing, (rekey->told_at - rekey->begun_at) / 1000,
-		  (rekey->told_at - rekey->begun_at) / 100 % 10, names);
-	if (!missing && gcks_sa_older(group->newest) &&
-	    group->newest->activates_at > rekey->begun_at &&
-	    rekey->told_at > group->newest->activates_at)
-		zlog_warn("GSA: group %s (%u): telling all members took longer than "
-			  "activation-delay: "
-			  "packets to the last ones were lost; raise activation-delay or rekey "
-			  "in-flight",
-			  gcks_server_group_name(identifier), identifier);
+		  (rekey->told_at - rekey->begun_at) / 100 % 10,
+		  missing ? "; without an answer: " : "", names);
+	log_late(group);
 	gcks_notify_rekey(gcks_server_group_name(identifier), group->newest->generation,
 			  members ? members->count : 0, missing);
 }
@@ -285,7 +319,7 @@ void gcks_server_rekey_soon(void)
 void gcks_server_rekey_done(const Gsa__RekeyDone *done)
 {
 	const struct gcks_registration *entry =
-		gcks_rekey_done(&gcks_server_tables, done->request, done->ok);
+		gcks_rekey_done(&gcks_server_tables, done->request, done->ok, gcks_now_ms());
 	struct gcks_sa_group *group;
 
 	if (!entry)

@@ -107,7 +107,7 @@ static void rekey(uint32_t members)
 			gcks_decision_apply(&tables, &decision, now);
 		} else if (action.step == GCKS_REKEY_PUSH) {
 			gcks_rekey_pushed(&tables, action.entry, ++request, now);
-			need(gcks_rekey_done(&tables, request, true), "the answer is not taken");
+			need(gcks_rekey_done(&tables, request, true, now), "the answer is not taken");
 		} else {
 			break;
 		}

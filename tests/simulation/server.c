@@ -275,7 +275,7 @@ static void conclude(struct member *member, struct push *push, bool ok)
 	} else {
 		member->missed++;
 	}
-	entry = gcks_rekey_done(&sim_tables, push->request, ok);
+	entry = gcks_rekey_done(&sim_tables, push->request, ok, sim_now);
 	SIM_CHECK(!entry || sim_member_of(entry) == member, "the answer of %s is taken for %s's",
 		  member->identity, entry->identity);
 	if (!ok)
@@ -292,7 +292,7 @@ static void answer(struct member *member, struct push *push, uint64_t number)
 	if (number != run || !same) {
 		/* charon tells of a push that its IKE_SA did not survive, if it is there itself */
 		if (number == run)
-			gcks_rekey_done(&sim_tables, push->request, false);
+			gcks_rekey_done(&sim_tables, push->request, false, sim_now);
 		free(push);
 		look_at(member->group);
 		return;

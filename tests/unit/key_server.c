@@ -206,7 +206,7 @@ static bool step(struct key_server *server, struct gcks_sa_group *group)
 		if (in_flight > server->most_in_flight)
 			server->most_in_flight = (unsigned int)in_flight;
 		if (!server->silent)
-			MUST(gcks_rekey_done(&server->tables, server->requests, true) ==
+			MUST(gcks_rekey_done(&server->tables, server->requests, true, server->now) ==
 			     action.entry);
 		break;
 	case GCKS_REKEY_TOLD:

@@ -41,7 +41,7 @@ static void trigger(enum gcks_trigger why)
 static void answer_all(bool ok)
 {
 	for (uint32_t request = 1; request <= server.requests; request++)
-		gcks_rekey_done(&server.tables, request, ok);
+		gcks_rekey_done(&server.tables, request, ok, server.now);
 }
 
 /* gcksd begins again with what the store has, and charon repeats every registration. */
@@ -240,14 +240,42 @@ START_TEST(paced)
 	key_server_run(&server);
 	ck_assert_uint_eq(server.pushed, 16);
 	for (uint32_t request = 1; request <= 300; request++) {
-		ck_assert_ptr_nonnull(gcks_rekey_done(&server.tables, request, true));
+		ck_assert_ptr_nonnull(gcks_rekey_done(&server.tables, request, true, server.now));
 		/* for the second time: it is not in flight any more */
-		ck_assert_ptr_null(gcks_rekey_done(&server.tables, request, true));
+		ck_assert_ptr_null(gcks_rekey_done(&server.tables, request, true, server.now));
 		key_server_run(&server);
 	}
 	ck_assert_uint_eq(server.most_in_flight, 16);
 	ck_assert_uint_eq(server.pushed, 300);
 	ck_assert_int_eq(phase(), GCKS_REKEY_SETTLING);
+}
+END_TEST
+
+/* The second is told when the first has answered, the third when all are to send with the SA already. */
+START_TEST(too_late)
+{
+	struct gcks_sa_group *group;
+	size_t late = 0;
+
+	key_server_register_many(&server, 3);
+	group = key_server_sas(&server);
+	server.group->rekey_in_flight = 1;
+	server.silent = true;
+	for (int n = 0; n < 2; n++) {
+		trigger(GCKS_TRIGGER_OPERATOR);
+		key_server_run(&server);
+		ck_assert_uint_eq(group->rekey.late, 0);
+		for (uint32_t i = 0; i < 3; i++) {
+			gcks_rekey_done(&server.tables, server.requests, true, server.now);
+			key_server_advance(&server, n ? 1 : 3000);
+		}
+		ck_assert_uint_eq(group->rekey.late, n ? 0 : 1);
+		for (struct gcks_registration *entry = server.registrations.head; entry;
+		     entry = entry->next)
+			late += gcks_rekey_was_late(group, entry);
+		ck_assert_uint_eq(late, 1);
+		key_server_advance(&server, 60000);
+	}
 }
 END_TEST
 
@@ -263,7 +291,7 @@ START_TEST(misses_rekeys)
 		key_server_run(&server);
 		ck_assert_uint_eq(deaf->missed, n - 1);
 		for (uint32_t request = server.requests - 1; request <= server.requests; request++)
-			gcks_rekey_done(&server.tables, request, request != deaf->request);
+			gcks_rekey_done(&server.tables, request, request != deaf->request, server.now);
 		key_server_advance(&server, 30000);
 		ck_assert_int_eq(deaf->delivery, GCKS_DELIVERY_UNANSWERED);
 		ck_assert_uint_eq(deaf->delivered, 1);
@@ -288,12 +316,12 @@ START_TEST(answers_after_all)
 	server.silent = true;
 	trigger(GCKS_TRIGGER_OPERATOR);
 	key_server_run(&server);
-	gcks_rekey_done(&server.tables, server.requests, false);
+	gcks_rekey_done(&server.tables, server.requests, false, server.now);
 	key_server_advance(&server, 30000);
 	trigger(GCKS_TRIGGER_OPERATOR);
 	key_server_run(&server);
 	ck_assert_uint_eq(late->missed, 1);
-	gcks_rekey_done(&server.tables, server.requests, true);
+	gcks_rekey_done(&server.tables, server.requests, true, server.now);
 	ck_assert_uint_eq(late->missed, 0);
 	ck_assert_uint_eq(late->delivered, 3);
 	ck_assert_int_eq(late->delivery, GCKS_DELIVERY_CURRENT);
@@ -375,7 +403,7 @@ START_TEST(goes_on_after_a_restart)
 	server.silent = true;
 	trigger(GCKS_TRIGGER_OPERATOR);
 	key_server_run(&server);
-	gcks_rekey_done(&server.tables, 1, true);
+	gcks_rekey_done(&server.tables, 1, true, server.now);
 	group->rekey = (struct gcks_rekey){ .due_at = GCKS_NEVER };
 	for (struct gcks_registration *entry = server.registrations.head; entry;
 	     entry = entry->next)
@@ -501,6 +529,7 @@ Suite *rekey_suite(void)
 	tcase_add_test(tcase, leaves_before_its_second_turn);
 	tcase_add_test(tcase, leaves_after_a_restart);
 	tcase_add_test(tcase, paced);
+	tcase_add_test(tcase, too_late);
 	tcase_add_test(tcase, misses_rekeys);
 	tcase_add_test(tcase, answers_after_all);
 	tcase_add_test(tcase, no_answer_ever);
