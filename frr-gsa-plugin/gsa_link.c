@@ -23,7 +23,7 @@
 
 #include "libgsa/message.h"
 
-#define RETRY_S 1 /* a rekey may wait for gcksd, and a local socket costs nothing */
+#define RETRY_S		1 /* a rekey may wait for gcksd, and a local socket costs nothing */
 #define RETRY_REFUSED_S 5
 #define QUEUE_MAX 1000000 /* messages; gcksd hangs: drop the connection, start over */
 /* How long a started bgpd waits for its peers, see above; BGP's default restart time. */
@@ -64,7 +64,8 @@ static void down(const char *reason)
 	gsa_link_status.state = GSA_LINK_DOWN;
 	gsa_link_status.since = monotime(NULL);
 	gsa_peers_schedule();
-	event_add_timer(connection.loop, connect_now, NULL, connection.retry_s, &connection.t_connect);
+	event_add_timer(connection.loop, connect_now, NULL, connection.retry_s,
+			&connection.t_connect);
 }
 
 static void write_queue(struct event *event)
@@ -131,6 +132,21 @@ static bool routes_complete(void)
 	return true;
 }
 
+/*
+ * bgpd calls itself restarted in its OPEN (RFC 4724, R bit) for all of its restart time, 120 s.  An
+ * S/R whose bgpd restarts in this time would not wait for our routes before it says that it has
+ * told all it knows, and the other members would drop them for a moment.  We have what we restarted
+ * without.
+ */
+static void end_startup(void)
+{
+	struct gsa_instance *instance = gsa_instance_member();
+
+	if (gsa_joined_count && instance && routes_complete() &&
+	    !instance->bgp->gr_info[AFI_IP][SAFI_UNICAST].t_select_deferral)
+		event_cancel(&instance->bgp->t_startup);
+}
+
 static void check_converged(struct event *event)
 {
 	/* what was received has to get through best path selection too */
@@ -141,6 +157,7 @@ static void check_converged(struct event *event)
 		return;
 	}
 	connection.converged = true;
+	end_startup();
 	gsa_imports_sweep();
 	gsa_send_sync_done();
 }

@@ -157,6 +157,34 @@ def dead_at_activation(lab):
     check_no_loss(flows, start, end)
 
 
+@case("the S/R's bgpd restarts soon after those of all members: no route is gone in between")
+def bgpd_after_bgpd(lab):
+    flows = lab.host_flows(reachable=True)
+    for node in lab.topology.gateways:
+        lab.kill(node.name, "bgpd")
+        lab.start(node.name, "bgpd")
+    wait_until(lambda: not faults(lab), STEP_S, "both sides agree",
+               diagnose=lambda: "\n".join(faults(lab)))
+    converged(lab)
+    # each member's bgpd has told its gcksd all routes, and so has what it needs of BGP
+    for node in lab.topology.gateways:
+        wait_until(lambda name=node.name: all(
+            entry["state"] == "up" for entry in lab.show(name, "show gsa daemons")["daemon"]),
+            STEP_S, f"the daemons of {node.name} are connected")
+    with ping.Traffic(flows) as traffic:
+        wait_until(lambda: all(still_answering(flow) for flow in flows), STEP_S, "traffic flows")
+        start = time.monotonic()
+        lab.kill("sr", "bgpd")
+        lab.start("sr", "bgpd")
+        converged(lab)
+        wait_until(lambda: not faults(lab), STEP_S, "both sides agree",
+                   diagnose=lambda: "\n".join(faults(lab)))
+        end = time.monotonic()
+        wait_until(lambda: all(still_answering(flow) for flow in flows), STEP_S, "traffic flows")
+        traffic.stop()
+    check_no_loss(flows, start, end)
+
+
 @case(f"{ROUNDS} times a daemon is killed during a registration or a rekey: both sides agree soon")
 def crashes(lab):
     numbers = random.Random(SEED)

@@ -98,6 +98,8 @@ def bgp_lines(topology, node):
              " no bgp ebgp-requires-policy", " no bgp default ipv4-unicast",
              # the S/R's restart is not to cut traffic
              " bgp graceful-restart", " bgp graceful-restart preserve-fw-state"]
+    # nor what it announces before all members have told it their routes again
+    lines += [" update-delay 30 10"] if node.kind == "sr" else []
     lines += [" gsa"] if topology.groups else []
     for other in others:
         lines += [f" neighbor {other.address} remote-as {other.as_number}",
