@@ -87,12 +87,10 @@ static void announce(uint32_t identifier, const struct gcks_group *served,
 			group.export_prefix_list = joined->export_prefix_list;
 		group.registered = is_registered(joined);
 		group.has_sender_id = joined->has_sender_id;
-		group.sender_id = joined->sender_id;
-		group.key_server.data = (uint8_t *)joined->key_server.octets;
-		group.key_server.len = joined->key_server.length;
-		group.has_sender_id = joined->has_sender_id;
 		if (joined->has_sender_id)
 			group.sender_id = joined->sender_id;
+		group.key_server.data = (uint8_t *)joined->key_server.octets;
+		group.key_server.len = joined->key_server.length;
 	}
 	message.body_case = GSA__MESSAGE__BODY_GROUP;
 	message.group = &group;

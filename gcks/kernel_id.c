@@ -123,6 +123,17 @@ size_t gcks_kernel_ids_position(const struct gcks_kernel_ids *set, const struct 
 	return find(set, id, &found);
 }
 
+uint32_t gcks_kernel_ids_of(const struct gcks_kernel_ids *set, const char *group,
+			    enum gcks_kernel_kind kind)
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < set->count; i++)
+		if (set->ids[i].kind == kind && strcmp(set->ids[i].group, group) == 0)
+			count++;
+	return count;
+}
+
 void gcks_kernel_ids_clear(struct gcks_kernel_ids *set)
 {
 	free(set->ids);

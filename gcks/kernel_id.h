@@ -50,6 +50,9 @@ void gcks_kernel_ids_set_used(struct gcks_kernel_ids *set, const struct gcks_ker
 /* Index of the first one that is not before `id`. */
 size_t gcks_kernel_ids_position(const struct gcks_kernel_ids *set, const struct gcks_kernel_id *id);
 bool gcks_kernel_ids_has(const struct gcks_kernel_ids *set, const struct gcks_kernel_id *id);
+/* How many of a kind belong to the membership. */
+uint32_t gcks_kernel_ids_of(const struct gcks_kernel_ids *set, const char *group,
+			    enum gcks_kernel_kind kind);
 void gcks_kernel_ids_clear(struct gcks_kernel_ids *set);
 
 #endif

@@ -33,14 +33,6 @@ const void *gcks_nb_state_group_lookup(struct nb_cb_lookup_entry_args *args)
 	return gcks_policy_find(&gcksd.policy, args->keys->key[0]);
 }
 
-static uint32_t stale_members(uint32_t identifier)
-{
-	const struct gcks_registration_group *members =
-		gcks_registration_group(&gcksd.registrations, identifier);
-
-	return members ? members->stale : 0;
-}
-
 static struct yang_data *rekey_leaf(const char *xpath, const char *leaf,
 				    const struct gcks_sa_group *sas)
 {
@@ -77,7 +69,9 @@ struct yang_data *gcks_nb_state_group_leaf(struct nb_cb_get_elem_args *args)
 			args->xpath,
 			gcks_registration_count(&gcksd.registrations, group->identifier));
 	if (strmatch(leaf, "stale-members"))
-		return yang_data_new_uint32(args->xpath, stale_members(group->identifier));
+		return yang_data_new_uint32(
+			args->xpath,
+			gcks_registration_stale_count(&gcksd.registrations, group->identifier));
 	if (!sa)
 		return NULL;
 	if (strmatch(leaf, "spi"))

@@ -26,17 +26,6 @@ const void *gcks_nb_state_member_lookup(struct nb_cb_lookup_entry_args *args)
 	return gcks_membership_find(&gcksd.members, args->keys->key[0]);
 }
 
-static uint32_t installed_count(const char *group, enum gcks_kernel_kind kind)
-{
-	uint32_t count = 0;
-
-	for (size_t i = 0; i < gcksd.installed.count; i++)
-		if (gcksd.installed.ids[i].kind == kind &&
-		    strmatch(gcksd.installed.ids[i].group, group))
-			count++;
-	return count;
-}
-
 struct yang_data *gcks_nb_state_member_leaf(struct nb_cb_get_elem_args *args)
 {
 	const struct gcks_membership *membership = args->list_entry;
@@ -89,11 +78,13 @@ struct yang_data *gcks_nb_state_member_leaf(struct nb_cb_get_elem_args *args)
 	if (strmatch(leaf, "reqid"))
 		return number_or_none(args->xpath, membership->reqid);
 	if (strmatch(leaf, "kernel-states"))
-		return yang_data_new_uint32(args->xpath,
-					    installed_count(membership->name, GCKS_KERNEL_SA));
+		return yang_data_new_uint32(
+			args->xpath,
+			gcks_kernel_ids_of(&gcksd.installed, membership->name, GCKS_KERNEL_SA));
 	if (strmatch(leaf, "kernel-policies"))
-		return yang_data_new_uint32(args->xpath,
-					    installed_count(membership->name, GCKS_KERNEL_POLICY));
+		return yang_data_new_uint32(
+			args->xpath,
+			gcks_kernel_ids_of(&gcksd.installed, membership->name, GCKS_KERNEL_POLICY));
 	return NULL;
 }
 

@@ -317,6 +317,13 @@ size_t gcks_registration_count(const struct gcks_registrations *table, uint32_t 
 	return found ? found->count : 0;
 }
 
+size_t gcks_registration_stale_count(const struct gcks_registrations *table, uint32_t group)
+{
+	const struct gcks_registration_group *found = find_group(table, group);
+
+	return found ? found->stale : 0;
+}
+
 /* ---- table ---- */
 
 struct gcks_registration *gcks_registration_find(const struct gcks_registrations *table,

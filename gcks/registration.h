@@ -129,6 +129,7 @@ void gcks_registration_remove(struct gcks_registrations *table, struct gcks_regi
 void gcks_registration_take_out(struct gcks_registrations *table, struct gcks_registration *entry);
 void gcks_registrations_clear(struct gcks_registrations *table);
 size_t gcks_registration_count(const struct gcks_registrations *table, uint32_t group);
+size_t gcks_registration_stale_count(const struct gcks_registrations *table, uint32_t group);
 
 /* -- of one group -- */
 

@@ -12,14 +12,6 @@ static const struct gcks_sa_group *sas_of(const struct gcks_group *group)
 	return group->identifier ? gcks_sa_group_find(&gcksd.sas, group->identifier) : NULL;
 }
 
-static size_t stale_count(uint32_t identifier)
-{
-	const struct gcks_registration_group *members =
-		gcks_registration_group(&gcksd.registrations, identifier);
-
-	return members ? members->stale : 0;
-}
-
 static size_t member_count(const struct gcks_group *group)
 {
 	return group->identifier ? gcks_registration_count(&gcksd.registrations, group->identifier)
@@ -85,7 +77,8 @@ static struct json_object *group_json(const struct gcks_group *group)
 	gcks_json_number(json, "maximum-members", group->maximum_members);
 	json_object_int_add(json, "registration-hold-time", group->registration_hold_time_s);
 	json_object_int_add(json, "registered-members", member_count(group));
-	json_object_int_add(json, "stale-members", stale_count(group->identifier));
+	json_object_int_add(json, "stale-members",
+			    gcks_registration_stale_count(&gcksd.registrations, group->identifier));
 	if (sa) {
 		gcks_json_spi(json, "spi", sa->spi);
 		json_object_int_add(json, "generation", sa->generation);
@@ -103,7 +96,8 @@ static void group_row(struct ttable *table, const struct gcks_group *group)
 
 	ttable_add_row(table, "%s|%s|%s|%zu|%zu|%s|%s|%s|%s|%s", gcks_cell(group->name),
 		       gcks_cell_number(group->identifier), credential ? credential : "any",
-		       member_count(group), stale_count(group->identifier),
+		       member_count(group),
+		       gcks_registration_stale_count(&gcksd.registrations, group->identifier),
 		       gcks_sharing_name(group->sharing), gcks_cipher_name(group->cipher),
 		       gcks_cell_spi(sa ? sa->spi : 0), gcks_cell_number(sa ? sa->generation : 0),
 		       sa ? gcks_rekey_phase_name(gcks_rekey_phase(sas_of(group))) : "-");
@@ -172,7 +166,8 @@ static void group_detail(struct vty *vty, const struct gcks_group *group)
 	show_patterns(vty, "Permitted", group->permit);
 	show_patterns(vty, "Denied", group->deny);
 	vty_out(vty, "  %-22s %zu, stale %zu (kept for %u s)", "Registered members",
-		member_count(group), stale_count(group->identifier),
+		member_count(group),
+		gcks_registration_stale_count(&gcksd.registrations, group->identifier),
 		group->registration_hold_time_s);
 	if (group->maximum_members)
 		vty_out(vty, "; at most %u", group->maximum_members);

@@ -34,17 +34,6 @@ static const char *export_name(const struct gcks_membership *membership)
 	}
 }
 
-static size_t installed_count(const char *group, enum gcks_kernel_kind kind)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < gcksd.installed.count; i++)
-		if (gcksd.installed.ids[i].kind == kind &&
-		    strmatch(gcksd.installed.ids[i].group, group))
-			count++;
-	return count;
-}
-
 static size_t ready_count(const struct gcks_membership *membership)
 {
 	size_t count = 0;
@@ -170,9 +159,10 @@ static struct json_object *member_json(const struct gcks_membership *membership)
 	gcks_json_prefixes(json, "exported-prefix", membership->exports, membership->export_count);
 	add_routes(json, membership);
 	json_object_int_add(json, "kernel-states",
-			    installed_count(membership->name, GCKS_KERNEL_SA));
-	json_object_int_add(json, "kernel-policies",
-			    installed_count(membership->name, GCKS_KERNEL_POLICY));
+			    gcks_kernel_ids_of(&gcksd.installed, membership->name, GCKS_KERNEL_SA));
+	json_object_int_add(
+		json, "kernel-policies",
+		gcks_kernel_ids_of(&gcksd.installed, membership->name, GCKS_KERNEL_POLICY));
 	return json;
 }
 
@@ -298,9 +288,10 @@ static void member_detail(struct vty *vty, const struct gcks_membership *members
 	if (gcks_membership_conflict(membership))
 		vty_out(vty, "  %-22s an SPI is in use here: %s\n", "Conflict",
 			gcks_cell(gcks_membership_conflict(membership)));
-	vty_out(vty, "  %-22s %zu states, %zu policies, reqid %u\n", "In the kernel",
-		installed_count(membership->name, GCKS_KERNEL_SA),
-		installed_count(membership->name, GCKS_KERNEL_POLICY), membership->reqid);
+	vty_out(vty, "  %-22s %u states, %u policies, reqid %u\n", "In the kernel",
+		gcks_kernel_ids_of(&gcksd.installed, membership->name, GCKS_KERNEL_SA),
+		gcks_kernel_ids_of(&gcksd.installed, membership->name, GCKS_KERNEL_POLICY),
+		membership->reqid);
 	member_losses(vty, &membership->losses);
 	for (size_t i = 0; i < membership->route_count; i++)
 		member_route(vty, membership, &membership->routes[i], i ? "" : "Routes");
