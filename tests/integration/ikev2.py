@@ -437,19 +437,21 @@ class Initiator(IkeSa):
                 (IDR, identification(ID_FQDN, peer_identity)),
                 (AUTH, bytes([9, 0, 0, 0]) + r.to_bytes(32, "big") + s.to_bytes(32, "big"))]
 
-    def check_peer(self, answer, secret=None):
-        """The responder's AUTH (RFC 7296 §2.15): by the secret, or by the certificate it sent."""
+    def check_peer(self, answer, secret=None, public_key=None):
+        """The responder's AUTH (RFC 7296 §2.15): by the secret, the key that is known, or the
+        certificate that it sent."""
         (auth,), (identity,) = answer.bodies(AUTH), answer.bodies(IDR)
         octets = self.init_answer + self.nonce + prf(self.keys["pr"], identity)
         if secret:
             code = prf(prf(secret.encode(), b"Key Pad for IKEv2"), octets)
             check(auth == bytes([2, 0, 0, 0]) + code, "AUTH of the key server is wrong")
             return
-        certificate = x509.load_der_x509_certificate(answer.bodies(CERT)[0][1:])
+        if not public_key:
+            public_key = x509.load_der_x509_certificate(answer.bodies(CERT)[0][1:]).public_key()
         check(auth[0] == 9 and len(auth) == 68, f"AUTH method {auth[0]}, {len(auth)} octets")
         signature = utils.encode_dss_signature(*(int.from_bytes(auth[start:start + 32], "big")
                                                  for start in (4, 36)))
-        certificate.public_key().verify(signature, octets, ec.ECDSA(hashes.SHA256()))
+        public_key.verify(signature, octets, ec.ECDSA(hashes.SHA256()))
 
     def authenticate(self, identity, peer_identity, secret):
         return self.request(IKE_AUTH, self.authentication(identity, peer_identity, secret))
