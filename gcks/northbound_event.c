@@ -5,6 +5,7 @@
 #include "gcks/northbound.h"
 
 #include "lib/linklist.h"
+#include "lib/log.h"
 
 /* A group that is served; NULL: the error says why it is not. */
 static const struct gcks_group *served_group(struct nb_cb_rpc_args *args)
@@ -74,6 +75,42 @@ int gcks_nb_rekey_group(struct nb_cb_rpc_args *args)
 
 /* ---- notifications ---- */
 
+/* As a subscriber gets it, for `debug gsa server`. */
+static void log_notification(const char *notification, const struct list *arguments)
+{
+	struct lyd_node *root = NULL, *node;
+	const struct yang_data *argument;
+	const struct listnode *at;
+	LY_ERR fault = LY_SUCCESS;
+	char *text = NULL;
+
+	for (ALL_LIST_ELEMENTS_RO(arguments, at, argument)) {
+		if (fault == LY_SUCCESS)
+			fault = lyd_new_path(root, ly_native_ctx, argument->xpath, argument->value,
+					     LYD_NEW_PATH_UPDATE, &node);
+		for (; fault == LY_SUCCESS && !root; node = lyd_parent(node))
+			root = lyd_parent(node) ? NULL : node;
+	}
+	if (fault == LY_SUCCESS)
+		fault = lyd_validate_op(root, NULL, LYD_TYPE_NOTIF_YANG, NULL);
+	if (fault == LY_SUCCESS)
+		fault = lyd_print_mem(&text, root, LYD_JSON, LYD_PRINT_SHRINK);
+	if (fault == LY_SUCCESS && text)
+		zlog_debug("GSA: notification %s", text);
+	else
+		zlog_err("GSA: notification %s is not what YANG says: %s", notification,
+			 ly_strerrcode(fault));
+	free(text);
+	lyd_free_all(root);
+}
+
+static void tell(const char *notification, struct list *arguments)
+{
+	if (gcks_debug.server)
+		log_notification(notification, arguments);
+	nb_notification_send(notification, arguments);
+}
+
 static void add(struct list *arguments, const char *notification, const char *leaf,
 		const char *value)
 {
@@ -112,7 +149,7 @@ void gcks_notify_member(enum gcks_member_event event, const char *group, const c
 	}
 	if (event != GCKS_MEMBER_REGISTERED)
 		add(arguments, notification, "reason", reason);
-	nb_notification_send(notification, arguments);
+	tell(notification, arguments);
 }
 
 static void add_number(struct list *arguments, const char *notification, const char *leaf,
@@ -134,5 +171,5 @@ void gcks_notify_rekey(const char *group, uint32_t generation, unsigned int memb
 	add_number(arguments, notification, "generation", generation);
 	add_number(arguments, notification, "members", members);
 	add_number(arguments, notification, "unanswered", unanswered);
-	nb_notification_send(notification, arguments);
+	tell(notification, arguments);
 }

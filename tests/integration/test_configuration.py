@@ -393,6 +393,69 @@ def state(lab):
                   and tree["member"][0]["sa"][0]["phase"] in ("arrived", "active"), f"{tree}")
 
 
+def declared_notifications():
+    """{name: its leaves} of YANG."""
+    place = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../yang/frr-gsa.yang")
+    with open(place, encoding="ascii") as file:
+        text = file.read()
+    blocks = {(kind, name): body for kind, name, body in re.findall(
+        r"^  (grouping|notification) ([\w-]+) \{\n(.*?)^  \}\n", text, re.M | re.S)}
+
+    def leaves(body):
+        found = set(re.findall(r"^    leaf ([\w-]+) ", body, re.M))
+        for name in re.findall(r"^    uses ([\w-]+);", body, re.M):
+            found |= leaves(blocks["grouping", name])
+        return found
+
+    return {name: leaves(body) for (kind, name), body in blocks.items() if kind == "notification"}
+
+
+def notifications(lab):
+    """[(name, its content)] that were sent while debug gsa server was on."""
+    return [next(iter(json.loads(line.split("GSA: notification ", 1)[1]).items()))
+            for line in lab.log_lines("sr", "gcksd", "GSA: notification {")]
+
+
+def await_notification(lab, since, name, **wanted):
+    """The first one since then whose leaves have these values; an underscore is a hyphen."""
+    wanted = {leaf.replace("_", "-"): value for leaf, value in wanted.items()}
+
+    def found():
+        return next((content for kind, content in notifications(lab)[since:]
+                     if kind == f"frr-gsa:{name}" and wanted.items() <= content.items()), None)
+
+    return wait_until(found, 30, f"{name} with {wanted}",
+                      diagnose=lambda: notifications(lab)[since:])
+
+
+@case("each notification of YANG is sent when its time comes, with all leaves that it has there")
+def notified(lab):
+    identity, address = "site.blue.example", str(lab.topology.nodes["site"].address)
+    who = {"group": "blue", "identity": identity, "address": address}
+    lab.vtysh("sr", "debug gsa server")
+    since, got = len(notifications(lab)), {}
+    generation = shown(lab, "group", "blue")["generation"]
+    lab.vtysh("sr", "gsa rekey group blue")
+    got["rekey-done"] = await_notification(lab, since, "rekey-done", group="blue", members=1,
+                                           generation=generation + 1, unanswered=0)
+    lab.vtysh("sr", f"clear gsa member {identity}")
+    got["member-removed"] = await_notification(lab, since, "member-removed", **who,
+                                               reason="cleared by the operator")
+    got["member-registered"] = await_notification(lab, since, "member-registered", **who)
+    since = len(notifications(lab))
+    lab.configure("sr", "gsa group blue", f"deny identity {identity}")
+    removed = await_notification(lab, since, "member-removed", **who)
+    check("denied" in removed["reason"] or "deny" in removed["reason"], f"{removed}")
+    got["member-refused"] = await_notification(lab, since, "member-refused", **who, notify=46)
+    lab.configure("sr", "gsa group blue", f"no deny identity {identity}")
+    await_notification(lab, since, "member-registered", **who)
+    lab.vtysh("sr", "no debug gsa server")
+    declared = declared_notifications()
+    check({name: set(content) for name, content in got.items()} == declared,
+          f"sent {got}, declared {declared}")
+    check(not lab.log_lines("sr", "gcksd", "is not what YANG says"), "YANG says otherwise")
+
+
 class Transactional:
     """A second gcksd whose configuration is edited in transactions, as a manager would."""
 
