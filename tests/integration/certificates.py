@@ -8,7 +8,7 @@ import types
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from topology import credentials
 
@@ -23,7 +23,7 @@ class Authority:
         with open(f"{stem}.pem", "rb") as file:
             self.certificate = x509.load_pem_x509_certificate(file.read())
 
-    def issue(self, identity, life_s=86400, crl_uri=None):
+    def issue(self, identity, life_s=86400, crl_uri=None, ocsp_uri=None):
         """What Initiator.certified() takes: key, certificate (DER), hash of the CA's key."""
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.now(datetime.timezone.utc)
@@ -39,6 +39,10 @@ class Authority:
         if crl_uri:
             builder = builder.add_extension(x509.CRLDistributionPoints([x509.DistributionPoint(
                 [x509.UniformResourceIdentifier(crl_uri)], None, None, None)]), critical=False)
+        if ocsp_uri:
+            builder = builder.add_extension(x509.AuthorityInformationAccess([x509.AccessDescription(
+                AuthorityInformationAccessOID.OCSP,
+                x509.UniformResourceIdentifier(ocsp_uri))]), critical=False)
         certificate = builder.sign(self.key, hashes.SHA256())
         digest = hashes.Hash(hashes.SHA1())
         digest.update(self.certificate.public_key().public_bytes(

@@ -8,11 +8,11 @@
 IKE_SA; the others stay.
 """
 
-import datetime
+import contextlib
 import os
+import time
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 
 import certificates
 import gikev2
@@ -20,15 +20,20 @@ from harness import case, check, main, wait_until
 from ikev2 import DELETE, GSA_AUTH, ID_KEY_ID, IDG, INFORMATIONAL, KD, identification
 from observe import await_log, check_reachability
 from probe import initiator
+from revocation_server import RevocationServer, crl
 
 SITE, IDENTITY = "site1", "site1.blue.example"
 OTHERS = ("site2.blue.example", "site3.blue.example")
+AUTHENTICATION_FAILED = 24
 PROBE, SLOW, KEY_SERVER = "probe.blue.example", "slow.blue.example", "sr.blue.example"
 BLUE = (IDG, identification(ID_KEY_ID, "blue"))
 STEP_S = 60
 # charon.plugins.gsa.revalidate
 PERIOD_S = 60
 LIFE_S = 25
+DAY_S = 86400
+ANSWER_S = 5
+FETCHED, QUERIED = "fetched.blue.example", "queried.blue.example"
 
 
 def crl_path():
@@ -37,22 +42,18 @@ def crl_path():
 
 def publish(lab, number, *serials):
     """A CRL of blue's CA, loaded by the S/R as its operator would do it."""
-    authority = certificates.Authority("blue")
-    now = datetime.datetime.now(datetime.timezone.utc)
-    builder = x509.CertificateRevocationListBuilder(
-        issuer_name=authority.certificate.subject, last_update=now - datetime.timedelta(hours=1),
-        next_update=now + datetime.timedelta(days=1))
-    builder = builder.add_extension(x509.CRLNumber(number), critical=False)
-    builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(
-        authority.key.public_key()), critical=False)
-    for serial in serials:
-        builder = builder.add_revoked_certificate(
-            x509.RevokedCertificateBuilder(serial, now - datetime.timedelta(minutes=1)).build())
-    crl = builder.sign(authority.key, hashes.SHA256())
     os.makedirs(os.path.dirname(crl_path()), exist_ok=True)
     with open(crl_path(), "wb") as file:
-        file.write(crl.public_bytes(serialization.Encoding.DER))
+        file.write(crl(certificates.Authority("blue"), number, serials, DAY_S))
     lab.run("sr", "swanctl", "--load-creds", "--noprompt")
+
+
+def provider_address(lab):
+    """Where the S/R reaches the provider."""
+    for interface in lab.topology.nodes["provider"].interfaces:
+        if lab.topology.key_server.address in interface.address.network:
+            return interface.address.ip
+    raise AssertionError("the S/R is not at the provider")
 
 
 def serial_of(site):
@@ -140,6 +141,54 @@ def slow_server(lab):
         finally:
             # fails if nobody reads
             os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+
+
+def authenticated(lab, ike_sa, identity, credential):
+    """The answer to a GSA_AUTH for blue."""
+    return ike_sa.request(GSA_AUTH, ike_sa.certified(identity, KEY_SERVER, credential) + [BLUE])
+
+
+def excluded(ike_sa):
+    """After what has come; it is answered here."""
+    while ike_sa.receive(time.monotonic() + 0.001):
+        pass
+    return any(body[0] == gikev2.GIKE_UPDATE for request in ike_sa.requests
+               for body in request.bodies(DELETE))
+
+
+@case("CRL and OCSP server of a certificate are asked over HTTP, again and again: revoked is out")
+def asked(lab):
+    # none that is loaded would do
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(crl_path())
+    lab.run("sr", "swanctl", "--load-creds", "--clear", "--noprompt")
+    authority = certificates.Authority("blue")
+    with RevocationServer("provider", provider_address(lab), authority, ANSWER_S) as server, \
+            initiator(lab).init() as first, initiator(lab).init() as second:
+        members = {
+            FETCHED: (first, authority.issue(FETCHED, crl_uri=server.uri("blue.crl"))),
+            QUERIED: (second, authority.issue(QUERIED, ocsp_uri=server.uri("ocsp")))}
+        serials = {identity: server.knows(credential)
+                   for identity, (_, credential) in members.items()}
+        for identity, (ike_sa, credential) in members.items():
+            answer = authenticated(lab, ike_sa, identity, credential)
+            check(answer.bodies(KD), f"{identity}: {answer.kinds()}, {answer.errors()}")
+            check(lab.registration(identity), f"{identity} is not registered")
+        check(server.crls and server.queries,
+              f"{server.crls} CRLs and {server.queries} OCSP answers were asked for")
+        server.revoked = set(serials.values())
+        wait_until(lambda: [excluded(first), excluded(second)] == [True, True],
+                   PERIOD_S + ANSWER_S + STEP_S, "both are told that they are out")
+        for identity, (_, credential) in members.items():
+            wait_until(lambda identity=identity: not lab.registration(identity), STEP_S,
+                       f"the end of {identity}")
+            await_log(lab, "sr", "gcksd", identity, "its certificate is revoked")
+            with initiator(lab).init() as again:
+                answer = authenticated(lab, again, identity, credential)
+                check(answer.errors() == [AUTHENTICATION_FAILED] and not answer.bodies(KD),
+                      f"{identity} again: {answer.kinds()}, {answer.errors()}")
+                again.closed = True
+    check_reachability(lab)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ packages_wanted() {
 		flex g++ gawk gcc gettext gperf libc6-dev libtool make patch pkg-config protobuf-c-compiler \
 		texinfo xz-utils
 	# libraries of FRR, strongSwan and this project
-	echo libc-ares-dev libcap-dev libelf-dev libgmp-dev libjson-c-dev libpam0g-dev \
+	echo libc-ares-dev libcap-dev libcurl4-openssl-dev libelf-dev libgmp-dev libjson-c-dev libpam0g-dev \
 		libpcre2-dev libprotobuf-c-dev libpython3-dev libreadline-dev libsqlite3-dev \
 		libssl-dev libunwind-dev libxxhash-dev
 	# tests and the guest

@@ -25,7 +25,7 @@ strongswan_recipe() {
 	# versions of the tools than are here.
 	(cd src && patches_apply "$1" && autoreconf -fi)
 	for part in charon ikev2 vici swanctl pki cmd mediation kernel-netlink socket-default updown \
-		resolve attr error-notify addrblock files \
+		resolve attr error-notify addrblock files curl \
 		openssl gmp kdf nonce random drbg aes des md4 md5 sha1 sha2 sha3 hmac gcm ctr ccm \
 		chapoly curve25519 ml mgf1 \
 		pem x509 pubkey pkcs1 pkcs7 pkcs8 pkcs12 sshkey dnskey revocation constraints \
