@@ -21,8 +21,13 @@ def inbound(lab, site, name="blue"):
             if state["destination"] == address(lab, site)]
 
 
+def sender_ids(lab, site):
+    """Those that it has outbound states of: two, while one takes the place of another."""
+    return {state["spi"] & 0xffff for state in outbound(lab, site)}
+
+
 def sender_id(lab, site):
-    found = {state["spi"] & 0xffff for state in outbound(lab, site)}
+    found = sender_ids(lab, site)
     check(len(found) == 1, f"{site} sends under the Sender-IDs {found}")
     return found.pop()
 
