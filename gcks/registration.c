@@ -48,25 +48,26 @@ static uint64_t hash_seed(void)
 	return seed;
 }
 
-static size_t bucket_of(uint64_t hash, size_t buckets)
-{
-	return (size_t)(hash ^ hash >> 32) & (buckets - 1);
-}
-
 static size_t buckets_of(const struct gcks_registrations *table)
 {
 	return table->buckets ? table->buckets : GCKS_REGISTRATION_FEW;
 }
 
-static struct gcks_registration **identity_chain(const struct gcks_registrations *table,
-						 uint32_t group, const char *identity)
+static uint32_t hash_of(uint32_t group, const char *identity)
 {
 	uint64_t hash = hash_octets(hash_seed(), &group, sizeof(group));
+
+	hash = hash_octets(hash, identity, strlen(identity));
+	return (uint32_t)(hash ^ hash >> 32);
+}
+
+static struct gcks_registration **identity_chain(const struct gcks_registrations *table,
+						 uint32_t hash)
+{
 	struct gcks_registration *const *chains =
 		table->buckets ? table->identities : table->few_identities;
 
-	hash = hash_octets(hash, identity, strlen(identity));
-	return (struct gcks_registration **)&chains[bucket_of(hash, buckets_of(table))];
+	return (struct gcks_registration **)&chains[hash & (buckets_of(table) - 1)];
 }
 
 static struct gcks_registration **ike_sa_chain(const struct gcks_registrations *table,
@@ -76,7 +77,7 @@ static struct gcks_registration **ike_sa_chain(const struct gcks_registrations *
 		table->buckets ? table->ike_sas : table->few_ike_sas;
 
 	/* charon counts them up */
-	return (struct gcks_registration **)&chains[bucket_of(ike_sa, buckets_of(table))];
+	return (struct gcks_registration **)&chains[ike_sa & (buckets_of(table) - 1)];
 }
 
 static struct gcks_registration **request_chain(const struct gcks_registrations *table,
@@ -111,8 +112,7 @@ static void grow(struct gcks_registrations *table)
 	table->ike_sas = ike_sas;
 	table->buckets = buckets;
 	for (struct gcks_registration *entry = table->head; entry; entry = entry->next) {
-		struct gcks_registration **chain =
-			identity_chain(table, entry->group, entry->identity);
+		struct gcks_registration **chain = identity_chain(table, entry->hash);
 
 		LINK_ADD(chain, entry, by_identity);
 		if (!entry->ike_sa)
@@ -124,40 +124,43 @@ static void grow(struct gcks_registrations *table)
 
 /* ---- entries ---- */
 
-static bool copy_ca(struct gcks_registration *entry, const struct gcks_registration *values)
+/* Octets of the strings and arrays that go with it. */
+static size_t size_of_rest(const struct gcks_registration *values)
 {
-	if (!values->ca_count)
-		return true;
-	entry->ca = calloc(values->ca_count, sizeof(*entry->ca));
-	if (!entry->ca)
-		return false;
-	for (; entry->ca_count < values->ca_count; entry->ca_count++) {
-		entry->ca[entry->ca_count] = strdup(values->ca[entry->ca_count]);
-		if (!entry->ca[entry->ca_count])
-			return false;
-	}
-	return true;
+	size_t size = values->ca_count * sizeof(*values->ca) +
+		      values->sender_id_count * sizeof(*values->sender_ids) +
+		      strlen(values->identity) + 1;
+
+	for (size_t i = 0; i < values->ca_count; i++)
+		size += strlen(values->ca[i]) + 1;
+	return size;
 }
 
-static bool copy_sender_ids(struct gcks_registration *entry, const struct gcks_registration *values)
+/* What needs alignment first. */
+static void copy_rest(struct gcks_registration *entry, const struct gcks_registration *values)
 {
-	if (!values->sender_id_count)
-		return true;
-	entry->sender_ids = calloc(values->sender_id_count, sizeof(*entry->sender_ids));
-	if (!entry->sender_ids)
-		return false;
-	memcpy(entry->sender_ids, values->sender_ids,
-	       values->sender_id_count * sizeof(*entry->sender_ids));
-	entry->sender_id_count = values->sender_id_count;
-	return true;
+	char *at;
+
+	entry->ca = (char **)(entry + 1);
+	entry->sender_ids = (uint32_t *)(entry->ca + values->ca_count);
+	entry->identity = (char *)(entry->sender_ids + values->sender_id_count);
+	if (values->sender_id_count)
+		memcpy(entry->sender_ids, values->sender_ids,
+		       values->sender_id_count * sizeof(*entry->sender_ids));
+	at = stpcpy(entry->identity, values->identity) + 1;
+	for (size_t i = 0; i < values->ca_count; i++) {
+		entry->ca[i] = at;
+		at = stpcpy(at, values->ca[i]) + 1;
+	}
 }
 
 struct gcks_registration *gcks_registration_new(const struct gcks_registration *values)
 {
-	struct gcks_registration *entry = calloc(1, sizeof(*entry));
+	struct gcks_registration *entry = calloc(1, sizeof(*entry) + size_of_rest(values));
 
 	if (!entry)
 		return NULL;
+	entry->hash = hash_of(values->group, values->identity);
 	entry->group = values->group;
 	entry->address = values->address;
 	entry->ike_sa = values->ike_sa;
@@ -169,12 +172,13 @@ struct gcks_registration *gcks_registration_new(const struct gcks_registration *
 	entry->pushed = values->pushed;
 	entry->delivery = values->delivery == GCKS_DELIVERY_IN_FLIGHT ? GCKS_DELIVERY_WAITING
 								      : values->delivery;
-	entry->identity = strdup(values->identity);
+	entry->ca_count = values->ca_count;
+	entry->sender_id_count = values->sender_id_count;
+	copy_rest(entry, values);
 	entry->spare = calloc(1, sizeof(*entry->spare));
-	if (entry->identity && entry->spare && copy_ca(entry, values) &&
-	    copy_sender_ids(entry, values))
+	if (entry->spare)
 		return entry;
-	gcks_registration_free(entry);
+	free(entry);
 	return NULL;
 }
 
@@ -182,12 +186,7 @@ void gcks_registration_free(struct gcks_registration *entry)
 {
 	if (!entry)
 		return;
-	for (size_t i = 0; i < entry->ca_count; i++)
-		free(entry->ca[i]);
-	free(entry->ca);
-	free(entry->sender_ids);
 	free(entry->spare);
-	free(entry->identity);
 	free(entry);
 }
 
@@ -326,20 +325,27 @@ size_t gcks_registration_stale_count(const struct gcks_registrations *table, uin
 
 /* ---- table ---- */
 
+static struct gcks_registration *find(const struct gcks_registrations *table, uint32_t hash,
+				      uint32_t group, const char *identity)
+{
+	struct gcks_registration *entry = *identity_chain(table, hash);
+
+	while (entry && (entry->hash != hash || entry->group != group ||
+			 strcmp(entry->identity, identity) != 0))
+		entry = entry->by_identity.next;
+	return entry;
+}
+
 struct gcks_registration *gcks_registration_find(const struct gcks_registrations *table,
 						 uint32_t group, const char *identity)
 {
-	struct gcks_registration *entry = *identity_chain(table, group, identity);
-
-	while (entry && (entry->group != group || strcmp(entry->identity, identity) != 0))
-		entry = entry->by_identity.next;
-	return entry;
+	return find(table, hash_of(group, identity), group, identity);
 }
 
 void gcks_registration_insert(struct gcks_registrations *table, struct gcks_registration *entry)
 {
 	struct gcks_registration *old =
-		gcks_registration_find(table, entry->group, entry->identity);
+		find(table, entry->hash, entry->group, entry->identity);
 	struct gcks_registration **chain;
 
 	entry->of = find_group(table, entry->group);
@@ -356,13 +362,13 @@ void gcks_registration_insert(struct gcks_registrations *table, struct gcks_regi
 	table->head = entry;
 	table->count++;
 	queue(table, entry, entry->delivery);
-	chain = identity_chain(table, entry->group, entry->identity);
+	chain = identity_chain(table, entry->hash);
 	LINK_ADD(chain, entry, by_identity);
 	if (entry->ike_sa) {
 		chain = ike_sa_chain(table, entry->ike_sa);
 		LINK_ADD(chain, entry, by_ike_sa);
 	}
-	if (table->count > buckets_of(table) * 2)
+	if (table->count > buckets_of(table))
 		grow(table);
 }
 

@@ -38,18 +38,20 @@ struct gcks_registration_link {
 	struct gcks_registration *next, **at;
 };
 
+/* One block of memory with its strings and arrays, which never change. */
 struct gcks_registration {
-	struct gcks_registration *next, *previous; /* of the whole table, newest first */
-	uint32_t group;				   /* identifier */
-	char *identity;
-	struct gcks_address address; /* remote address of the IKE_SA */
-	uint32_t ike_sa;	     /* charon's unique id; 0: not known in this run of charon */
+	/* What a look-up reads is together.  Links and hash are the table's: not for others to change. */
+	struct gcks_registration_link by_identity;
+	uint32_t hash;	 /* of group and identity */
+	uint32_t group;	 /* identifier */
+	uint32_t ike_sa; /* charon's unique id; 0: not known in this run of charon */
 	Gsa__Credential credential;
-	char **ca; /* subjects of the CAs in its trust chain, leaf's issuer first */
-	size_t ca_count;
-	time_t registered_at; /* wall clock, for show */
-	bool stale;	      /* charon does not hold it; kept until stale_until */
-	int64_t stale_until;  /* monotonic seconds */
+	char *identity;
+
+	struct gcks_registration_link by_ike_sa, by_delivery;
+	struct gcks_registration *next, *previous; /* of the whole table, newest first */
+	struct gcks_registration_group *of;    /* of its group; of the table, too */
+	struct gcks_registration_group *spare; /* made before it was known whether there is one */
 
 	/* what it holds */
 	uint32_t delivered;	   /* generation of the newest SA that it is known to hold */
@@ -59,18 +61,21 @@ struct gcks_registration {
 	uint32_t *sender_ids; /* given since the counter began, oldest first */
 	size_t sender_id_count;
 
+	char **ca; /* subjects of the CAs in its trust chain, leaf's issuer first */
+	size_t ca_count;
+	time_t registered_at;	     /* wall clock, for show */
+	int64_t stale_until;	     /* monotonic seconds */
+	bool stale;		     /* charon does not hold it; kept until stale_until */
+	struct gcks_address address; /* remote address of the IKE_SA */
+
 	uint32_t pushed;   /* newest generation that a Rekey has carried to it: it may hold that one */
 	uint32_t request;  /* number of that Rekey while it is in flight */
 	int64_t pushed_at; /* monotonic milliseconds */
 	int64_t answered_at; /* the same, of the last acknowledgement; 0: none */
+	struct gcks_registration_link by_request; /* of the table, too */
 
 	/* of one that has ended, in the order of its group (former.h); 0: not kept */
 	uint64_t left;
-
-	/* of the table: not to be changed by others */
-	struct gcks_registration_link by_identity, by_ike_sa, by_request, by_delivery;
-	struct gcks_registration_group *of;    /* of its group */
-	struct gcks_registration_group *spare; /* made before it was known whether there is one */
 };
 
 /* The registrations of one group: each is in the list of its delivery, oldest place first. */

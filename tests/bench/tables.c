@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tables MEMBERS DECISIONS: what a group of so many members costs in gcksd's tables, as one JSON
- * object: octets a member and a group, nanoseconds a decision. Nothing is stored. tables.py runs it
- * once for each size, in a process of its own.
+ * tables MEMBERS DECISIONS [KIND]: what a group of so many members costs in gcksd's tables, as one
+ * JSON object: octets a member and a group, nanoseconds a decision, and to compare with, of reading
+ * a word of as much memory as the members take. Nothing is stored. With KIND only decisions of that
+ * kind are made, for tools that count what they take. tables.py runs it once for each size, in a
+ * process of its own.
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -85,11 +87,6 @@ static void decide(const struct gcks_group *of, uint32_t number, bool apply)
 		gcks_decision_discard(&decision);
 }
 
-static void print_ns(const char *name, int64_t began, uint64_t count)
-{
-	printf(", \"%s\": %.0f", name, (double)(clock_ns() - began) / (double)count);
-}
-
 /* Everybody is told of a new SA and answers. */
 static void rekey(uint32_t members)
 {
@@ -115,37 +112,113 @@ static void rekey(uint32_t members)
 	need(action.step == GCKS_REKEY_TOLD && request == members, "not everybody was told");
 }
 
-static void leave_and_join(uint32_t number)
+/* ---- decisions ---- */
+
+/* One after the other they are far apart in memory; no two kinds of decisions take the same. */
+static uint32_t somebody(uint32_t members, uint32_t i)
+{
+	return i * 7919u % members;
+}
+
+static struct gcks_registration *find(uint32_t number)
 {
 	struct gcks_registration *entry;
 	char identity[40];
 
 	snprintf(identity, sizeof(identity), "site%u.example", number);
 	entry = gcks_registration_find(&registrations, group->identifier, identity);
-	need(entry && gcks_registration_over(&registrations, entry->ike_sa) == entry,
-	     "a member is not found");
-	gcks_registration_remove(&registrations, entry);
-	decide(group, number, true);
+	need(entry, "a member is not found");
+	return entry;
 }
 
-static void measure_decisions(uint32_t members, uint32_t decisions)
+static void look_up(uint32_t members, uint32_t i)
+{
+	find(somebody(members, i));
+}
+
+static void again(uint32_t members, uint32_t i)
+{
+	decide(group, somebody(members, i), true);
+}
+
+static void newcomer(uint32_t members, uint32_t i)
+{
+	decide(group, members + i, false);
+}
+
+static void leave_and_join(uint32_t members, uint32_t i)
+{
+	struct gcks_registration *entry = find(somebody(members, i));
+
+	need(gcks_registration_over(&registrations, entry->ike_sa) == entry,
+	     "a member is not found");
+	gcks_registration_remove(&registrations, entry);
+	decide(group, somebody(members, i), true);
+}
+
+static const struct {
+	const char *name;
+	void (*make)(uint32_t members, uint32_t i);
+} kinds[] = {
+	{ "lookup", look_up },
+	{ "again", again },
+	{ "new", newcomer },
+	{ "leave_and_join", leave_and_join },
+};
+
+static void print_ns(const char *name, int64_t began, uint64_t count)
+{
+	printf(", \"%s_ns\": %.0f", name, (double)(clock_ns() - began) / (double)count);
+}
+
+static bool measure_decisions(uint32_t members, uint32_t decisions, const char *kind)
+{
+	bool found = false;
+
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+		int64_t began = clock_ns();
+
+		if (kind && strcmp(kind, kinds[k].name) != 0)
+			continue;
+		for (uint32_t i = 0; i < decisions; i++)
+			kinds[k].make(members, (uint32_t)k * decisions + i);
+		print_ns(kinds[k].name, began, decisions);
+		found = true;
+	}
+	return found;
+}
+
+static void measure_rekey(uint32_t members)
 {
 	int64_t began = clock_ns();
 
-	for (uint32_t i = 0; i < decisions; i++)
-		decide(group, i * 7919u % members, true);
-	print_ns("again_ns", began, decisions);
-	began = clock_ns();
-	for (uint32_t i = 0; i < decisions; i++)
-		decide(group, members + i, false);
-	print_ns("new_ns", began, decisions);
-	began = clock_ns();
-	for (uint32_t i = 0; i < decisions; i++)
-		leave_and_join(i * 7919u % members);
-	print_ns("leave_and_join_ns", began, decisions);
-	began = clock_ns();
 	rekey(members);
-	print_ns("rekey_ns_per_member", began, members);
+	print_ns("rekey_per_member", began, members);
+}
+
+/*
+ * One word in each of as many blocks as there are members, each of a member's size: where the next
+ * one is says the one before, so the processor has to wait for each, as it does at a lookup.
+ */
+static void measure_memory(uint32_t members, uint32_t reads, size_t octets)
+{
+	size_t words = octets / sizeof(uint32_t), at = 0;
+	uint32_t *blocks = malloc(members * words * sizeof(*blocks));
+	int64_t began;
+
+	need(blocks, "no memory");
+	for (size_t i = 0; i < members * words; i++)
+		blocks[i] = 1;
+	for (uint32_t i = 0; i < members; i++)
+		blocks[somebody(members, i) * words] = somebody(members, i + 1);
+	for (size_t i = 0; i < members * words; i++)
+		blocks[i] += i % words != 0;
+	began = clock_ns();
+	for (uint32_t i = 0; i < reads; i++)
+		at = blocks[at] * words;
+	print_ns("memory_read", began, reads);
+	need(at % words == 0, "memory does not keep what is written");
+	free(blocks);
 }
 
 static void measure_groups(void)
@@ -164,21 +237,26 @@ static void measure_groups(void)
 
 int main(int argc, char **argv)
 {
+	const char *kind = argc == 4 ? argv[3] : NULL;
 	uint32_t members, decisions;
-	size_t before;
+	size_t before, octets;
 
-	need(argc == 3, "usage: tables MEMBERS DECISIONS");
+	need(argc == 3 || argc == 4, "usage: tables MEMBERS DECISIONS [KIND]");
 	members = (uint32_t)strtoul(argv[1], NULL, 10);
 	decisions = (uint32_t)strtoul(argv[2], NULL, 10);
-	need(members && decisions, "usage: tables MEMBERS DECISIONS");
+	need(members && decisions, "usage: tables MEMBERS DECISIONS [KIND]");
 	group = add_group("blue", 100);
 	before = heap();
 	for (uint32_t i = 0; i < members; i++)
 		decide(group, i, true);
-	printf("{\"members\": %u, \"octets_per_member\": %zu", members,
-	       (heap() - before) / members);
-	measure_decisions(members, decisions);
-	measure_groups();
+	octets = (heap() - before) / members;
+	printf("{\"members\": %u, \"octets_per_member\": %zu", members, octets);
+	need(measure_decisions(members, decisions, kind), "no such kind of decision");
+	if (!kind) {
+		measure_rekey(members);
+		measure_memory(members, decisions, octets);
+		measure_groups();
+	}
 	printf("}\n");
 	gcks_registrations_clear(&registrations);
 	gcks_sa_table_clear(&sas);

@@ -260,7 +260,7 @@ static const struct {
 } calls[] = {
 	{ "a group", add_group, 2 },
 	{ "a pattern", add_pattern, 2 },
-	{ "a registration", make_registration, 5 },
+	{ "a registration", make_registration, 2 },
 	{ "an SA of the key server", make_sa, 2 },
 	{ "a membership", add_membership, 2 },
 	{ "an SA of the member", set_sa, 2 },
