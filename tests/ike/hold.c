@@ -157,8 +157,8 @@ int main(int argc, char **argv)
 	char line[256];
 
 	program_options(argc, argv, &options.server, own, sizeof(own) / sizeof(*own));
-	if (!options.server.config.group)
-		program_fail("--group is needed");
+	if (!options.server.config.group || !options.server.config.secret)
+		program_fail("--group and --secret are needed");
 	options.server.config.identity = options.identity;
 	udp = program_socket(&options.server);
 	fds[1].fd = udp;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A small IKEv2 initiator (RFC 7296) for tests that need thousands of members: IKE_SA_INIT,
- * childless IKE_AUTH (RFC 6023) with a pre-shared key, GSA_REGISTRATION, and answers to what the
+ * childless IKE_AUTH (RFC 6023) with a pre-shared key or a certificate, GSA_REGISTRATION, and answers to what the
  * key server asks.  AES-GCM-256, HMAC-SHA-256, P-256, key wrap by AES-256 (RFC 5649).
  * Shares no code with what it tests.  Never blocks: whoever uses it sends `request` and gives it what comes.
  *
  *   crypto.c      PRF, ECDH, AEAD, key unwrap
+ *   certificate.c members with certificates
  *   message.c     payload chains, protection
  *   initiator.c   one IKE_SA
  *   program.c     what the programs share: options, socket
@@ -26,7 +27,8 @@
 
 enum { IKE_SA_INIT = 34, IKE_AUTH = 35, INFORMATIONAL = 37, GSA_AUTH = 39, GSA_REGISTRATION = 40,
        GSA_REKEY = 41, GSA_INBAND_REKEY = 42 };
-enum { PAYLOAD_SA = 33, PAYLOAD_KE = 34, PAYLOAD_IDI = 35, PAYLOAD_IDR = 36, PAYLOAD_AUTH = 39,
+enum { PAYLOAD_SA = 33, PAYLOAD_KE = 34, PAYLOAD_IDI = 35, PAYLOAD_IDR = 36, PAYLOAD_CERT = 37,
+       PAYLOAD_AUTH = 39,
        PAYLOAD_NONCE = 40, PAYLOAD_NOTIFY = 41, PAYLOAD_DELETE = 42, PAYLOAD_SK = 46,
        PAYLOAD_IDG = 50, PAYLOAD_GSA = 51, PAYLOAD_KD = 52, PAYLOAD_SKF = 53 };
 enum { NOTIFY_REGISTRATION_FAILED = 49, NOTIFY_GROUP_SENDER = 16429 };
@@ -37,6 +39,7 @@ enum { FLAG_INITIATOR = 0x08, FLAG_RESPONSE = 0x20 };
 #define IKE_PACKET  4096  /* of what is sent */
 #define IKE_MESSAGE 65536 /* of what may come */
 #define PRF_LENGTH  32
+#define IKE_SIGNATURE 64
 
 /* ---- crypto.c ---- */
 
@@ -60,6 +63,15 @@ bool ike_open(const uint8_t key[36], const uint8_t vector[8], const void *head, 
 	      const uint8_t *sealed, size_t length, uint8_t *plain);
 /* RFC 5649; the length of what was wrapped, 0: not wrapped under this key. */
 size_t ike_unwrap(const uint8_t key[32], const uint8_t *wrapped, size_t length, uint8_t *out);
+
+/* ---- certificate.c ---- */
+
+/* Who issues certificates, PEM.  Before the functions below. */
+void ike_certificates_open(const char *ca, const char *ca_key);
+/* One of a member, DER, to be freed with OPENSSL_free(). */
+uint8_t *ike_certificate(const char *identity, size_t *length);
+/* By the key that is in all of them: ECDSA with SHA-256 on P-256. */
+void ike_sign(const struct ike_part *parts, size_t count, uint8_t out[IKE_SIGNATURE]);
 
 /* ---- message.c ---- */
 
@@ -97,13 +109,15 @@ uint16_t ike_error(const struct ike_message *message);
 /* ---- initiator.c ---- */
 
 enum ike_state { IKE_IDLE, IKE_INIT_SENT, IKE_INIT_DONE, IKE_AUTH_SENT, IKE_UP, IKE_REGISTERING,
-		 IKE_REGISTERED, IKE_REFUSED, IKE_CLOSED };
+		 IKE_REGISTERED, IKE_PROBING, IKE_PROBED, IKE_REFUSED, IKE_CLOSED };
 
 struct ike_config {
 	const char *identity, *server_identity, *secret;
 	const char *group; /* IDg */
 	bool sender;	   /* with GROUP_SENDER */
 	bool gsa_auth;	   /* GSA_AUTH in place of IKE_AUTH and GSA_REGISTRATION */
+	const uint8_t *certificate; /* in place of the secret */
+	size_t certificate_length;
 };
 
 struct ike_sa {
@@ -137,6 +151,7 @@ enum ike_event { IKE_NOTHING, IKE_PROGRESS /* the state is another one */, IKE_A
 void ike_start(struct ike_sa *sa, const uint8_t spi[8]);
 void ike_authenticate(struct ike_sa *sa, const struct ike_config *config);
 void ike_register(struct ike_sa *sa, const struct ike_config *config);
+void ike_probe(struct ike_sa *sa); /* an empty INFORMATIONAL */
 /*
  * Takes a packet of this IKE_SA.  With IKE_ASKED `answer` is to be sent.  `message` says what it
  * was; its payloads are in `plain`, of IKE_MESSAGE octets.

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AUTH_SHARED_KEY 2
+#define AUTH_SHARED_KEY	 2
+#define AUTH_ECDSA_256	 9 /* RFC 4754 */
+#define CERTIFICATE_X509 4
 
 static void put_identification(struct ike_chain *chain, uint8_t payload, uint8_t type,
 			       const char *name, uint8_t *body, size_t *length)
@@ -54,27 +56,56 @@ void ike_start(struct ike_sa *sa, const uint8_t spi[8])
 	sa->state = IKE_INIT_SENT;
 }
 
+static void put_certificate(struct ike_chain *chain, const struct ike_config *config)
+{
+	uint8_t body[IKE_PACKET] = { CERTIFICATE_X509 };
+
+	if (config->certificate_length >= sizeof(body))
+		abort();
+	memcpy(body + 1, config->certificate, config->certificate_length);
+	ike_chain_add(chain, PAYLOAD_CERT, body, 1 + config->certificate_length);
+}
+
+static void put_signature(struct ike_chain *chain, const struct ike_part parts[3])
+{
+	uint8_t auth[4 + IKE_SIGNATURE] = { AUTH_ECDSA_256 };
+
+	ike_sign(parts, 3, auth + 4);
+	ike_chain_add(chain, PAYLOAD_AUTH, auth, sizeof(auth));
+}
+
+static void put_shared_key(struct ike_chain *chain, const struct ike_config *config,
+			   const struct ike_part parts[3])
+{
+	uint8_t auth[4 + PRF_LENGTH] = { AUTH_SHARED_KEY }, key[PRF_LENGTH];
+
+	ike_prf(config->secret, strlen(config->secret), &(struct ike_part){ "Key Pad for IKEv2", 17 },
+		1, key);
+	ike_prf(key, sizeof(key), parts, 3, auth + 4);
+	ike_chain_add(chain, PAYLOAD_AUTH, auth, sizeof(auth));
+}
+
 /* RFC 7296 §2.15 */
 void ike_authentication(const struct ike_sa *sa, const struct ike_config *config,
 			struct ike_chain *chain)
 {
-	uint8_t own[4 + 256], peer[4 + 256], auth[4 + PRF_LENGTH] = { AUTH_SHARED_KEY };
-	uint8_t key[PRF_LENGTH], digest[PRF_LENGTH];
+	uint8_t own[4 + 256], peer[4 + 256], digest[PRF_LENGTH];
+	const struct ike_part signed_parts[] = { { sa->init, sa->init_length },
+						 { sa->nonce_r, sa->nonce_r_length },
+						 { digest, sizeof(digest) } };
 	size_t own_length, peer_length;
 
 	chain->length = 0;
 	put_identification(chain, PAYLOAD_IDI, ID_FQDN, config->identity, own, &own_length);
+	if (config->certificate)
+		put_certificate(chain, config);
 	put_identification(chain, PAYLOAD_IDR, ID_FQDN, config->server_identity, peer,
 			   &peer_length);
 	ike_prf(sa->pi, sizeof(sa->pi), &(struct ike_part){ own, own_length }, 1, digest);
-	ike_prf(config->secret, strlen(config->secret), &(struct ike_part){ "Key Pad for IKEv2", 17 },
-		1, key);
-	ike_prf(key, sizeof(key),
-		(struct ike_part[]){ { sa->init, sa->init_length },
-				     { sa->nonce_r, sa->nonce_r_length },
-				     { digest, sizeof(digest) } },
-		3, auth + 4);
-	ike_chain_add(chain, PAYLOAD_AUTH, auth, sizeof(auth));
+	if (config->certificate)
+		put_signature(chain, signed_parts);
+	else
+		put_shared_key(chain, config, signed_parts);
 }
 
 void ike_authenticate(struct ike_sa *sa, const struct ike_config *config)
@@ -114,6 +145,15 @@ void ike_register(struct ike_sa *sa, const struct ike_config *config)
 	sa->request_length =
 		ike_protect(sa, GSA_REGISTRATION, FLAG_INITIATOR, sa->id, &chain, sa->request);
 	sa->state = IKE_REGISTERING;
+}
+
+void ike_probe(struct ike_sa *sa)
+{
+	static const struct ike_chain nothing;
+
+	sa->request_length =
+		ike_protect(sa, INFORMATIONAL, FLAG_INITIATOR, sa->id, &nothing, sa->request);
+	sa->state = IKE_PROBING;
 }
 
 /* ---- what comes ---- */
@@ -206,6 +246,12 @@ static enum ike_event take_answer(struct ike_sa *sa, const struct ike_message *m
 			sa->state = IKE_REGISTERED;
 		else
 			refuse(sa, ike_error(message));
+		sa->id++;
+		return IKE_PROGRESS;
+	case IKE_PROBING:
+		if (!message->encrypted)
+			return IKE_NOTHING;
+		sa->state = IKE_PROBED;
 		sa->id++;
 		return IKE_PROGRESS;
 	default:

@@ -26,6 +26,7 @@ ADDRESS = "127.0.0.1"
 IDENTITY = "sr.load.example"
 SECRET = "not a secret, of a test alone"
 GROUP = "load"
+CA = "CN=Load CA"
 START_S = 60
 STOP_S = 60
 # what charon would do for members of other networks only
@@ -114,14 +115,17 @@ class KeyServer:
     preload      {daemon: [library]}
     count_heap   Daemon.heap() tells what each has allocated
     log_level    of charon
+    certificates members authenticate with certificates, not with a pre-shared key
     """
 
     def __init__(self, programs, folder, options=(), environment=None, log_level=1,
-                 permit=("*.load.example",), preload=None, gcksd_options=(), count_heap=False):
+                 permit=("*.load.example",), preload=None, gcksd_options=(), count_heap=False,
+                 certificates=False):
         self.programs, self.folder, self.environment = programs, folder, environment
         self.preload, self.gcksd_options = preload or {}, list(gcksd_options)
         self.count_heap = count_heap
         self.options, self.log_level, self.permit = options, log_level, permit
+        self.certificates = certificates
         self.dpd_delay_s = 0
         # charon's job for the rekey of an IKE_SA outlives it by hours, which looks like a leak
         self.rekey_s = 0
@@ -156,10 +160,39 @@ class KeyServer:
             environment["LD_PRELOAD"] = ":".join(libraries)
         return Daemon(name, command, self.folder, environment)
 
+    # certificates: those of members are issued by ike_load
+
+    def make_certificates(self):
+        for kind in ("x509", "x509ca", "private"):
+            os.makedirs(self.path(kind), exist_ok=True)
+        issue = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                 "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+        for command in (
+                ["-subj", f"/{CA}", "-keyout", self.path("ca.key"),
+                 "-out", self.path("x509ca/ca.pem"),
+                 "-addext", "keyUsage=critical,keyCertSign,cRLSign"],
+                ["-subj", f"/CN={IDENTITY}", "-keyout", self.path("private/sr.pem"),
+                 "-out", self.path("x509/sr.pem"), "-addext", f"subjectAltName=DNS:{IDENTITY}",
+                 "-addext", "basicConstraints=critical,CA:FALSE",
+                 "-CA", self.path("x509ca/ca.pem"), "-CAkey", self.path("ca.key")]):
+            subprocess.run(issue + command, check=True, capture_output=True)
+
+    def authentication(self):
+        """Of swanctl.conf: local, remote, and the secret."""
+        if not self.certificates:
+            return "auth = psk", "auth = psk", f"""secrets {{
+  ike-any {{
+    secret = "{SECRET}"
+  }}
+}}
+"""
+        return "auth = pubkey\n      certs = sr.pem", "auth = pubkey\n      cacerts = ca.pem", ""
+
     # gcksd
 
     def start_gcksd(self):
-        group = "\n".join([f"gsa group {GROUP}", " identifier 100",
+        credential = [f' credential certificate ca "{CA}"'] if self.certificates else []
+        group = "\n".join([f"gsa group {GROUP}", " identifier 100", *credential,
                            *[f" permit identity {identity}" for identity in self.permit],
                            *[f" {option}" for option in self.options], "exit"])
         self.write("gcksd.conf", f"{group}\n")
@@ -218,6 +251,9 @@ swanctl {{
 """
 
     def start_charon(self, with_plugin=True):
+        if self.certificates:
+            self.make_certificates()
+        local, remote, secrets = self.authentication()
         self.write("strongswan.conf", self.strongswan_conf(with_plugin))
         self.write("swanctl.conf", f"""connections {{
   {GROUP} {{
@@ -229,21 +265,17 @@ swanctl {{
     rekey_time = {self.rekey_s}s
     unique = never
     dpd_delay = {self.dpd_delay_s}s
+    send_cert = always
     local {{
-      auth = psk
+      {local}
       id = {IDENTITY}
     }}
     remote {{
-      auth = psk
+      {remote}
     }}
   }}
 }}
-secrets {{
-  ike-any {{
-    secret = "{SECRET}"
-  }}
-}}
-""")
+{secrets}""")
         for stale in ("charon.pid", "charon.vici"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"/run/{stale}")
@@ -253,7 +285,8 @@ secrets {{
         self.swanctl("--load-all", "--noprompt", "--file", self.path("swanctl.conf"))
 
     def swanctl(self, *arguments):
-        environment = {**os.environ, "STRONGSWAN_CONF": self.path("strongswan.conf")}
+        environment = {**os.environ, "STRONGSWAN_CONF": self.path("strongswan.conf"),
+                       "SWANCTL_DIR": self.folder}
         done = subprocess.run([self.programs["swanctl"], *arguments], env=environment,
                               capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -284,15 +317,20 @@ class Load:
     """ike_load, one process; each report is a dictionary."""
 
     def __init__(self, count, *, group=GROUP, in_flight=16, first=0, stay=False,
-                 domain="load.example", sender=False, gsa_auth=False):
+                 domain="load.example", sender=False, gsa_auth=False, probe=False,
+                 pki=None):
+        """pki: the folder of a KeyServer with certificates"""
         command = [os.path.join(os.environ["LAB_BUILD"], "tests/ike/ike_load"),
                    "--server", ADDRESS, "--identity", f"m%u.{domain}",
-                   "--server-identity", IDENTITY, "--secret", SECRET, "--count", str(count),
+                   "--server-identity", IDENTITY, "--count", str(count),
                    "--in-flight", str(in_flight), "--first", str(first)]
         command += ["--group", group] if group else []
         command += ["--sender"] if sender else []
         command += ["--gsa-auth"] if gsa_auth else []
         command += ["--stay"] if stay else []
+        command += ["--probe"] if probe else []
+        command += ["--ca", os.path.join(pki, "x509ca/ca.pem"), "--ca-key",
+                    os.path.join(pki, "ca.key")] if pki else ["--secret", SECRET]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True)
 

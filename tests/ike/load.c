@@ -3,11 +3,12 @@
  * ike_load: many members at one key server.
  *
  *   ike_load --server ADDRESS --identity FORMAT --server-identity ID --secret SECRET
- *            [--port N] [--group NAME [--sender] [--gsa-auth]] [--count N] [--in-flight N]
- *            [--first N] [--stay]
+ *            [--ca FILE --ca-key FILE] [--port N] [--group NAME [--sender] [--gsa-auth]] [--probe]
+ *            [--count N] [--in-flight N] [--first N] [--stay]
  *
  * FORMAT has one %u, the member's number.  Without --group they only authenticate (childless
- * IKE_AUTH); with --gsa-auth they register in the same exchange.  So many members at a time begin;
+ * IKE_AUTH), and with --probe send an empty INFORMATIONAL; with --gsa-auth they register in the same
+ * exchange.  With --ca each has a certificate of that CA in place of the secret.  So many members at a time begin;
  * when all are there, or were refused, a JSON object says how long it took.  With --stay they go on
  * answering the key server, and for each line of standard input a JSON object says what there was
  * since the line before; it ends with the input.
@@ -33,13 +34,15 @@ struct member {
 	double sent;
 	unsigned int tries;
 	bool waiting, done, rekeyed;
+	uint8_t *certificate;
+	size_t certificate_length;
 };
 
 static struct {
 	struct program_server server;
-	const char *identity;
+	const char *identity, *ca, *ca_key;
 	unsigned int count, in_flight, first;
-	bool stay;
+	bool probe, stay;
 } options = { .count = 100, .in_flight = 16 };
 
 static struct member *members;
@@ -81,9 +84,6 @@ static void start(void)
 	memcpy(spi, run, 4);
 	for (int i = 0; i < 4; i++)
 		spi[4 + i] = (uint8_t)(started >> (24 - 8 * i));
-	/* the format is the operator's, of one number (checked at the start) */
-	snprintf(member->identity, sizeof(member->identity), options.identity,
-		 options.first + started);
 	started++;
 	ike_start(&member->sa, spi);
 	request(member);
@@ -102,6 +102,8 @@ static void advance(struct member *member)
 	struct ike_config config = options.server.config;
 
 	config.identity = member->identity;
+	config.certificate = member->certificate;
+	config.certificate_length = member->certificate_length;
 	member->waiting = false;
 	switch (member->sa.state) {
 	case IKE_INIT_DONE:
@@ -112,10 +114,14 @@ static void advance(struct member *member)
 		if (config.group) {
 			ike_register(&member->sa, &config);
 			request(member);
+		} else if (options.probe) {
+			ike_probe(&member->sa);
+			request(member);
 		} else {
 			finish(member);
 		}
 		break;
+	case IKE_PROBED:
 	case IKE_REGISTERED:
 		finish(member);
 		break;
@@ -251,12 +257,37 @@ static void read_options(int argc, char **argv)
 		{ "in-flight", PROGRAM_NUMBER, { .number = &options.in_flight } },
 		{ "first", PROGRAM_NUMBER, { .number = &options.first } },
 		{ "stay", PROGRAM_FLAG, { .flag = &options.stay } },
+		{ "probe", PROGRAM_FLAG, { .flag = &options.probe } },
+		{ "ca", PROGRAM_TEXT, { .text = &options.ca } },
+		{ "ca-key", PROGRAM_TEXT, { .text = &options.ca_key } },
 	};
 
 	program_options(argc, argv, &options.server, own, sizeof(own) / sizeof(*own));
 	program_check_format("identity", options.identity);
 	if (options.server.config.gsa_auth && !options.server.config.group)
 		program_fail("--gsa-auth needs --group");
+	if (!options.ca != !options.ca_key || !options.ca == !options.server.config.secret)
+		program_fail("either --secret or --ca and --ca-key");
+}
+
+/* Before the time is taken. */
+static void make_members(void)
+{
+	members = calloc(options.count, sizeof(*members));
+	if (!members)
+		program_fail("no memory");
+	if (options.ca)
+		ike_certificates_open(options.ca, options.ca_key);
+	for (unsigned int i = 0; i < options.count; i++) {
+		struct member *member = &members[i];
+
+		/* the format is the operator's, of one number (checked at the start) */
+		snprintf(member->identity, sizeof(member->identity), options.identity,
+			 options.first + i);
+		if (options.ca)
+			member->certificate = ike_certificate(member->identity,
+							      &member->certificate_length);
+	}
 }
 
 int main(int argc, char **argv)
@@ -267,9 +298,7 @@ int main(int argc, char **argv)
 	udp = program_socket(&options.server);
 	fd.fd = udp;
 	ike_random(run, sizeof(run));
-	members = calloc(options.count, sizeof(*members));
-	if (!members)
-		return 2;
+	make_members();
 	seen.began = program_now_s();
 	while (started < options.count && started < options.in_flight)
 		start();

@@ -320,8 +320,8 @@ static void read_options(int argc, char **argv)
 	program_options(argc, argv, &options.server, own, sizeof(own) / sizeof(*own));
 	program_check_format("member", options.member);
 	program_check_format("stranger", options.stranger);
-	if (!options.server.config.group)
-		program_fail("--group is needed");
+	if (!options.server.config.group || !options.server.config.secret)
+		program_fail("--group and --secret are needed");
 	if (!options.in_flight || options.in_flight > IN_FLIGHT_MAX)
 		program_fail("--in-flight: 1 to %u", IN_FLIGHT_MAX);
 }

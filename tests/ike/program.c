@@ -62,7 +62,7 @@ void program_options(int argc, char **argv, struct program_server *server,
 		{ "server", PROGRAM_NEEDED, { .text = &server->address } },
 		{ "port", PROGRAM_TEXT, { .text = &server->port } },
 		{ "server-identity", PROGRAM_NEEDED, { .text = &server->config.server_identity } },
-		{ "secret", PROGRAM_NEEDED, { .text = &server->config.secret } },
+		{ "secret", PROGRAM_TEXT, { .text = &server->config.secret } },
 		{ "group", PROGRAM_TEXT, { .text = &server->config.group } },
 	};
 	size_t fixed = sizeof(of_server) / sizeof(*of_server);
