@@ -3,7 +3,8 @@
  * charon's gsa plugin: what its files share.
  *
  *   gsa_plugin.c      features, settings, the parts below: the table of contents
- *   gsa_local.c       the socket to gcksd; gsa_local_handle.c: queues, questions, messages
+ *   gsa_local.c       the socket to gcksd; gsa_local_handle.c: queues, messages;
+ *                     gsa_local_ask.c: questions
  *   gsa_payload.c     IDg, GSA, KD as payloads of IKE messages
  *   gsa_keys.c        GSK_w of an IKE_SA; wrapping and unwrapping of key bags
  *   gsa_group_sa.c    GroupSa of the local protocol <-> GSA and KD
@@ -62,7 +63,7 @@ typedef struct {
 } gsa_t;
 extern gsa_t gsa;
 
-/** How long a registration waits for gcksd's decision, holding its IKE_SA. */
+/** How long a registration waits for gcksd's decision. */
 #define GSA_REPLY_TIMEOUT_MS 1000
 
 struct gsa_local_t {
@@ -72,13 +73,21 @@ struct gsa_local_t {
 	 */
 	bool (*send)(gsa_local_t *this, Gsa__Message *message);
 	/**
-	 * Ask for a registration and wait for the answer (GSA_REPLY_TIMEOUT_MS).  Since one had no
-	 * answer, and until one comes, a thread at a time waits.
+	 * Ask for a registration.  When there is an answer, or will be none, initiate() is called on
+	 * the IKE_SA, i.e. build() of the task that returned INVALID_STATE.
 	 * @param request	request->request is set here
-	 * @return		message with a RegistrationReply, free with gsa_message_free();
-	 *			NULL if gcksd is away or silent
+	 * @return		number of the question, 0: gcksd is away
 	 */
-	Gsa__Message *(*ask)(gsa_local_t *this, Gsa__RegistrationRequest *request);
+	uint32_t (*ask)(gsa_local_t *this, Gsa__RegistrationRequest *request, ike_sa_t *ike_sa);
+	/**
+	 * The answer to a question, which is over then.
+	 * @param reply		message with a RegistrationReply, free with gsa_message_free();
+	 *			NULL if gcksd is away or silent
+	 * @return		FALSE: not yet
+	 */
+	bool (*answered)(gsa_local_t *this, uint32_t question, Gsa__Message **reply);
+	/** Who asked takes no answer: what gcksd grants is told to it as not delivered. */
+	void (*forget)(gsa_local_t *this, uint32_t question);
 	/**
 	 * Have the thread that handles messages call a function, behind those that have come; not
 	 * if gcksd is away.  May be called from any thread.
@@ -100,6 +109,7 @@ struct gsa_ike_sas_t {
 	uint32_t (*present)(gsa_ike_sas_t *this, uint32_t unique_id);
 	/**
 	 * Waits until no other thread has that IKE_SA (the present one), and for no others.
+	 * What was granted over it before is in gsa.server.
 	 * @return	to be checked in with charon->ike_sa_manager; NULL: it is gone
 	 */
 	ike_sa_t *(*checkout)(gsa_ike_sas_t *this, uint32_t unique_id);
@@ -109,6 +119,8 @@ struct gsa_ike_sas_t {
 	void (*destroy)(gsa_ike_sas_t *this);
 };
 gsa_ike_sas_t *gsa_ike_sas_create(void);
+/** Is there a request of the peer whose response is not complete? */
+bool gsa_ike_sa_answers(ike_sa_t *ike_sa);
 
 /* gsa_payload.c */
 

@@ -3,8 +3,8 @@
  * The key server's answer to a member that wants to register, in whichever exchange it asks
  * (RFC 9838 §2.3.1, §2.3.2).
  *
- *   take() a request  ->  decide(): gcksd is asked  ->  add() to the response: GSA and KD, or one
- *   error notify  ->  sent(): the registration is held
+ *   take() a request  ->  decide(): gcksd is asked  ->  decide() again: its answer  ->  add() to the
+ *   response: GSA and KD, or one error notify  ->  sent(): the registration is held
  *
  * gcksd has stored the registration when it says yes: it learns if the answer does not go out.
  */
@@ -20,7 +20,8 @@ struct gsa_answer_t {
 	bool sender;
 	uint32_t sender_ids;
 	chunk_t group_name;
-	uint16_t error; /* the answer is this notify */
+	uint32_t question; /* gcksd is asked and has not answered */
+	uint16_t error;	   /* the answer is this notify */
 	bool granted, sent;
 	gsa_group_sa_t group_sa;
 };
@@ -87,6 +88,13 @@ static void tell_not_delivered(gsa_answer_t *this, const char *text)
 	gsa.local->send(gsa.local, &message);
 }
 
+static void refuse_granted(gsa_answer_t *this, const Gsa__GroupSa *group_sa, const char *reason)
+{
+	this->group_sa.group = group_sa->group;
+	gsa_answer_refuse(this, GSA_NOTIFY_REGISTRATION_FAILED, reason);
+	tell_not_delivered(this, reason);
+}
+
 /* Wraps the group's keys for this IKE_SA. */
 static bool grant(gsa_answer_t *this, const Gsa__GroupSa *group_sa)
 {
@@ -94,10 +102,16 @@ static bool grant(gsa_answer_t *this, const Gsa__GroupSa *group_sa)
 
 	if (gsa_group_sa_encode(this->ike_sa, group_sa, &this->group_sa, &reason))
 		return TRUE;
-	this->group_sa.group = group_sa->group;
-	gsa_answer_refuse(this, GSA_NOTIFY_REGISTRATION_FAILED, reason);
-	tell_not_delivered(this, reason);
+	refuse_granted(this, group_sa, reason);
 	return FALSE;
+}
+
+static bool is_authenticated(ike_sa_t *ike_sa)
+{
+	ike_sa_state_t state = ike_sa->get_state(ike_sa);
+
+	return (state == IKE_ESTABLISHED || state == IKE_REKEYING) &&
+	       ike_sa->has_condition(ike_sa, COND_AUTHENTICATED);
 }
 
 static void take_reply(gsa_answer_t *this, const Gsa__RegistrationReply *reply)
@@ -106,14 +120,15 @@ static void take_reply(gsa_answer_t *this, const Gsa__RegistrationReply *reply)
 		gsa_answer_refuse(this, reply->notify, *reply->reason ? reply->reason : "policy");
 	else if (!reply->group_sa)
 		gsa_answer_refuse(this, GSA_NOTIFY_REGISTRATION_FAILED, "gcksd sent no group SA");
-	else
+	else if (is_authenticated(this->ike_sa))
 		this->granted = grant(this, reply->group_sa);
+	else
+		refuse_granted(this, reply->group_sa, "the IKE_SA has ended meanwhile");
 }
 
 static void ask(gsa_answer_t *this, uint8_t id_type)
 {
 	Gsa__RegistrationRequest request = GSA__REGISTRATION_REQUEST__INIT;
-	Gsa__Message *answer;
 
 	request.peer = this->peer;
 	request.group_id_type = id_type;
@@ -123,28 +138,25 @@ static void ask(gsa_answer_t *this, uint8_t id_type)
 	request.sender_ids = this->sender_ids;
 	request.sag.data = this->sag.ptr;
 	request.sag.len = this->sag.len;
-	answer = gsa.local->ask(gsa.local, &request);
-	if (!answer) {
+	this->question = gsa.local->ask(gsa.local, &request, this->ike_sa);
+	if (!this->question)
 		gsa_answer_refuse(this, GSA_NOTIFY_REGISTRATION_FAILED, "gcksd does not answer");
-		/* it may have granted too late; with others on the IKE_SA it cannot be named */
-		if (!gsa.server->count(gsa.server, this->peer->ike_sa))
-			tell_not_delivered(this, "gcksd answered too late");
-		return;
-	}
-	if (answer->body_case == GSA__MESSAGE__BODY_REGISTRATION_REPLY)
-		take_reply(this, answer->registration_reply);
-	else
-		gsa_answer_refuse(this, GSA_NOTIFY_REGISTRATION_FAILED,
-				  "gcksd answered something else");
-	gsa_message_free(answer);
 }
 
-static bool is_authenticated(ike_sa_t *ike_sa)
+/* FALSE: not yet. */
+static bool take_answer(gsa_answer_t *this)
 {
-	ike_sa_state_t state = ike_sa->get_state(ike_sa);
+	Gsa__Message *answer;
 
-	return (state == IKE_ESTABLISHED || state == IKE_REKEYING) &&
-	       ike_sa->has_condition(ike_sa, COND_AUTHENTICATED);
+	if (!gsa.local->answered(gsa.local, this->question, &answer))
+		return FALSE;
+	this->question = 0;
+	if (answer)
+		take_reply(this, answer->registration_reply);
+	else
+		gsa_answer_refuse(this, GSA_NOTIFY_REGISTRATION_FAILED, "gcksd does not answer");
+	gsa_message_free(answer);
+	return TRUE;
 }
 
 bool gsa_answer_group(gsa_answer_t *this, uint8_t *id_type)
@@ -172,18 +184,21 @@ chunk_t gsa_answer_group_name(const gsa_answer_t *this)
 	return this->group_name;
 }
 
-void gsa_answer_decide(gsa_answer_t *this)
+bool gsa_answer_decide(gsa_answer_t *this)
 {
 	uint8_t id_type;
 
-	if (!gsa_answer_group(this, &id_type))
-		return;
+	if (this->question)
+		return take_answer(this);
+	if (this->error || !gsa_answer_group(this, &id_type))
+		return TRUE;
 	if (!this->peer)
 		this->peer = gsa_peer_create(this->ike_sa);
 	if (gsa_keys_algorithm(this->ike_sa) == GSA_KW_NONE)
 		gsa_answer_refuse(this, GSA_NOTIFY_NO_PROPOSAL_CHOSEN, GSA_KEYS_NO_ALGORITHM);
 	else
 		ask(this, id_type);
+	return !this->question;
 }
 
 bool gsa_answer_add(gsa_answer_t *this, message_t *message)
@@ -204,6 +219,8 @@ void gsa_answer_sent(gsa_answer_t *this)
 
 void gsa_answer_destroy(gsa_answer_t *this)
 {
+	if (this->question)
+		gsa.local->forget(gsa.local, this->question);
 	if (this->granted && !this->sent)
 		tell_not_delivered(this, "the answer could not be sent");
 	if (this->peer)

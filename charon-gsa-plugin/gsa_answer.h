@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The key server's answer to a request to register: what gsa_respond.c (GSA_REGISTRATION) and
- * gsa_auth_respond.c (GSA_AUTH) share.  For one request, with its IKE_SA held.
+ * gsa_auth_respond.c (GSA_AUTH) share.  For one request, by whoever holds its IKE_SA.
  */
 #ifndef GSA_ANSWER_H_
 #define GSA_ANSWER_H_
@@ -27,8 +27,12 @@ bool gsa_answer_group(gsa_answer_t *this, uint8_t *id_type);
 /** The name, once it was found; borrowed. */
 chunk_t gsa_answer_group_name(const gsa_answer_t *this);
 
-/** Asks gcksd, unless the request is refused for what it is. */
-void gsa_answer_decide(gsa_answer_t *this);
+/**
+ * Asks gcksd, unless the request is refused for what it is.
+ * @return	FALSE: it has not answered; build() returns INVALID_STATE, and decides once more when
+ *		it is called again
+ */
+bool gsa_answer_decide(gsa_answer_t *this);
 void gsa_answer_refuse(gsa_answer_t *this, uint16_t error, const char *reason);
 
 /**

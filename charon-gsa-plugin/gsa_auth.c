@@ -23,7 +23,10 @@
 
 struct gsa_auth_t {
 	listener_t listener;
-	/* set in a thread that handles a request which came as GSA_AUTH, up to its response */
+	/*
+	 * Set in a thread that handles a request which came as GSA_AUTH, up to its response, and in
+	 * one that completes a response which had to wait.
+	 */
 	thread_value_t *renamed;
 };
 
@@ -148,6 +151,11 @@ METHOD(listener_t, message_hook, bool, gsa_auth_t *this, ike_sa_t *ike_sa, messa
 bool gsa_auth_is_renamed(gsa_auth_t *this)
 {
 	return this->renamed->get(this->renamed) != NULL;
+}
+
+void gsa_auth_rename(gsa_auth_t *this)
+{
+	this->renamed->set(this->renamed, this);
 }
 
 void gsa_auth_destroy(gsa_auth_t *this)

@@ -12,6 +12,8 @@ void gsa_auth_destroy(gsa_auth_t *this);
 
 /** Did the request that this thread handles come as GSA_AUTH? */
 bool gsa_auth_is_renamed(gsa_auth_t *this);
+/** As if it did: this thread completes the response to one that did. */
+void gsa_auth_rename(gsa_auth_t *this);
 /** The group-related error in a response, for the member's task; 0: none. */
 uint16_t gsa_auth_error(message_t *message);
 

@@ -24,6 +24,7 @@ typedef struct {
 	task_t public;
 	ike_sa_t *ike_sa;
 	gsa_answer_t *answer;
+	bool renamed; /* the last message came as GSA_AUTH */
 } gsa_auth_respond_t;
 
 /* SAg is no proposal for a CHILD_SA, of which GSA_AUTH creates none. */
@@ -49,7 +50,8 @@ static void remove_child_payloads(message_t *message)
 
 METHOD(task_t, process, status_t, gsa_auth_respond_t *this, message_t *message)
 {
-	if (message->get_exchange_type(message) != IKE_AUTH || !gsa_auth_is_renamed(gsa.auth))
+	this->renamed = gsa_auth_is_renamed(gsa.auth);
+	if (message->get_exchange_type(message) != IKE_AUTH || !this->renamed)
 		return NEED_MORE;
 	if (!gsa_answer_taken(this->answer))
 		gsa_answer_take(this->answer, message);
@@ -62,7 +64,7 @@ static bool is_another(gsa_auth_respond_t *this)
 {
 	ike_cfg_t *ike_cfg = this->ike_sa->get_ike_cfg(this->ike_sa);
 
-	return !gsa_auth_is_renamed(gsa.auth) || !gsa_answer_taken(this->answer) ||
+	return !this->renamed || !gsa_answer_taken(this->answer) ||
 	       this->ike_sa->has_condition(this->ike_sa, COND_REDIRECTED) ||
 	       ike_cfg->childless(ike_cfg) == CHILDLESS_NEVER;
 }
@@ -74,7 +76,9 @@ METHOD(task_t, build, status_t, gsa_auth_respond_t *this, message_t *message)
 		return NEED_MORE;
 	if (is_another(this))
 		return SUCCESS;
-	gsa_answer_decide(this->answer);
+	if (!gsa_answer_decide(this->answer))
+		return INVALID_STATE;
+	gsa_auth_rename(gsa.auth);
 	if (gsa_answer_add(this->answer, message))
 		return NEED_MORE;
 	gsa_close_queue(this->ike_sa, REFUSED_IDLE_S);

@@ -57,10 +57,7 @@ void gsa_end_queue(uint32_t ike_sa, uint32_t group, bool found, bool close, cons
 		(job_t *)callback_job_create((void *)end_execute, this, (void *)end_destroy, NULL));
 }
 
-/*
- * Asked with the IKE_SA held, as who wants to register over it holds it then: one that is to be
- * closed is not taken any more.
- */
+/* Asked with the IKE_SA held: one that is to be closed is not taken any more. */
 static bool is_unused(ike_sa_t *ike_sa)
 {
 	uint32_t id = ike_sa->get_unique_id(ike_sa);
@@ -76,6 +73,11 @@ static job_requeue_t close_execute(void *id)
 
 	if (!ike_sa)
 		return JOB_REQUEUE_NONE;
+	if (gsa_ike_sa_answers(ike_sa)) {
+		/* somebody may be registering over it */
+		manager->checkin(manager, ike_sa);
+		return JOB_RESCHEDULE_MS(GSA_REPLY_TIMEOUT_MS);
+	}
 	if (is_unused(ike_sa)) {
 		DBG1(DBG_IKE, "gsa: IKE_SA %s[%u] is closed: no group needs it",
 		     ike_sa->get_name(ike_sa), ike_sa->get_unique_id(ike_sa));

@@ -81,6 +81,36 @@ static ike_sa_id_t *find(private_gsa_ike_sas_t *this, uint32_t unique_id)
 	return id;
 }
 
+bool gsa_ike_sa_answers(ike_sa_t *ike_sa)
+{
+	ike_sa_state_t state = ike_sa->get_state(ike_sa);
+	enumerator_t *enumerator;
+	task_t *task;
+	bool found;
+
+	if (state != IKE_ESTABLISHED && state != IKE_REKEYING)
+		return FALSE;
+	enumerator = ike_sa->create_task_enumerator(ike_sa, TASK_QUEUE_PASSIVE);
+	found = enumerator->enumerate(enumerator, &task);
+	enumerator->destroy(enumerator);
+	return found;
+}
+
+/*
+ * A response that can be completed by now goes first: what the IKE_SA is wanted for may be about
+ * what it grants, as gcksd has answered before it asked for that.  Adopts the IKE_SA.
+ */
+static ike_sa_t *complete(ike_sa_t *ike_sa)
+{
+	ike_sa_manager_t *manager = charon->ike_sa_manager;
+
+	if (!ike_sa || !gsa_ike_sa_answers(ike_sa) ||
+	    ike_sa->initiate(ike_sa, NULL, NULL) != DESTROY_ME)
+		return ike_sa;
+	manager->checkin_and_destroy(manager, ike_sa);
+	return NULL;
+}
+
 METHOD(gsa_ike_sas_t, checkout, ike_sa_t *, private_gsa_ike_sas_t *this, uint32_t unique_id)
 {
 	ike_sa_manager_t *manager = charon->ike_sa_manager;
@@ -94,7 +124,7 @@ METHOD(gsa_ike_sas_t, checkout, ike_sa_t *, private_gsa_ike_sas_t *this, uint32_
 		unique_id = present;
 		present = _present(this, unique_id);
 		if (present == unique_id)
-			return ike_sa;
+			return complete(ike_sa);
 		/* it was rekeyed while we waited for it */
 		if (ike_sa)
 			manager->checkin(manager, ike_sa);

@@ -8,7 +8,7 @@
  *
  * Two threads.  One owns the socket: it connects, reads, and writes what others could not send at
  * once, never runs anyone else's code and so never waits long.  The other handles what was received, in its order; it may wait
- * for an IKE_SA whose holder in turn waits for an answer, which the first one hands over.
+ * for an IKE_SA.
  *
  * Nothing is removed because the connection is lost.
  */
@@ -360,6 +360,8 @@ gsa_local_t *gsa_local_create(void)
 		.public = {
 			.send = (void *)gsa_local_send,
 			.ask = (void *)gsa_local_ask,
+			.answered = (void *)gsa_local_answered,
+			.forget = (void *)gsa_local_forget,
 			.call = (void *)gsa_local_call,
 			.destroy = _destroy,
 		},

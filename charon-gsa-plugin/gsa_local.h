@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What gsa_local.c (the socket and its thread) and gsa_local_handle.c (the queues, what other
- * threads call, and the thread that handles messages) share.
+ * What gsa_local.c (the socket and its thread), gsa_local_handle.c (the queues, and the thread that
+ * handles messages) and gsa_local_ask.c (questions) share.
  */
 #ifndef GSA_LOCAL_H_
 #define GSA_LOCAL_H_
@@ -20,13 +20,8 @@
 
 typedef enum { DOWN, HELLO, UP } link_state_t;
 
-/* A thread that waits for an answer; lives on its stack. */
-typedef struct {
-	uint32_t request;
-	condvar_t *answered;
-	bool over;
-	Gsa__Message *reply;
-} gsa_question_t;
+/* What a task has asked (gsa_local_ask.c). */
+typedef struct gsa_question_t gsa_question_t;
 
 /* For the handling thread. */
 typedef struct {
@@ -54,8 +49,8 @@ struct private_gsa_local_t {
 	bool overflow;
 	linked_list_t *in;	  /* gsa_received_t * */
 	hashtable_t *questions;	  /* request -> gsa_question_t * */
-	bool silent;		  /* a question had no answer in time, and none came since */
 	uint32_t last_request;
+	bool looking; /* for questions that are not answered in time */
 	u_int dropped; /* messages, since it was last logged */
 	time_t dropped_logged;
 
@@ -84,13 +79,22 @@ void gsa_local_free_packed(chunk_t *packed);
 
 /** The methods of gsa_local_t. */
 bool gsa_local_send(private_gsa_local_t *this, Gsa__Message *message);
-Gsa__Message *gsa_local_ask(private_gsa_local_t *this, Gsa__RegistrationRequest *request);
 void gsa_local_call(private_gsa_local_t *this, void (*function)(void *data), void *data);
-/** Adopts the answer to a question. */
-void gsa_local_take_reply(private_gsa_local_t *this, Gsa__Message *message);
 /** Count and log a message that is dropped, not more often than it is of use. */
 void gsa_local_dropped(private_gsa_local_t *this, const char *reason);
 /** The thread that handles messages. */
 void *gsa_local_handler_main(private_gsa_local_t *this);
+
+/* gsa_local_ask.c */
+
+/** The methods of gsa_local_t. */
+uint32_t gsa_local_ask(private_gsa_local_t *this, Gsa__RegistrationRequest *request,
+		       ike_sa_t *ike_sa);
+bool gsa_local_answered(private_gsa_local_t *this, uint32_t question, Gsa__Message **reply);
+void gsa_local_forget(private_gsa_local_t *this, uint32_t question);
+/** Adopts the answer to a question. */
+void gsa_local_take_reply(private_gsa_local_t *this, Gsa__Message *message);
+/** No question gets an answer any more; with the mutex locked. */
+void gsa_local_end_questions(private_gsa_local_t *this);
 
 #endif

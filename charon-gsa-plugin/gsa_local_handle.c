@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Between the connection to gcksd and charon's threads: the queues, questions that wait for their
- * answer, and the thread that handles messages one after the other.
+ * Between the connection to gcksd and charon's threads: the queues, and the thread that handles
+ * messages one after the other.
  */
 #include "charon-gsa-plugin/gsa_local.h"
 
@@ -25,34 +25,6 @@ static void free_received(gsa_received_t *received)
 	free(received);
 }
 
-static const void *key_of(uint32_t request)
-{
-	return (const void *)(uintptr_t)request;
-}
-
-/* It is over, with an answer or without. */
-static void conclude(private_gsa_local_t *this, gsa_question_t *question, Gsa__Message *reply)
-{
-	this->questions->remove(this->questions, key_of(question->request));
-	question->reply = reply;
-	question->over = TRUE;
-	question->answered->signal(question->answered);
-}
-
-static void conclude_all(private_gsa_local_t *this)
-{
-	enumerator_t *enumerator = this->questions->create_enumerator(this->questions);
-	gsa_question_t *question;
-	const void *key;
-
-	while (enumerator->enumerate(enumerator, &key, &question)) {
-		this->questions->remove_at(this->questions, enumerator);
-		question->over = TRUE;
-		question->answered->signal(question->answered);
-	}
-	enumerator->destroy(enumerator);
-}
-
 void gsa_local_clear(private_gsa_local_t *this)
 {
 	gsa_received_t *received;
@@ -62,10 +34,10 @@ void gsa_local_clear(private_gsa_local_t *this)
 		gsa_local_free_packed(packed);
 	this->out_size = 0;
 	this->drained->broadcast(this->drained);
-	this->overflow = this->silent = FALSE;
+	this->overflow = FALSE;
 	while (this->in->remove_first(this->in, (void **)&received) == SUCCESS)
 		free_received(received);
-	conclude_all(this);
+	gsa_local_end_questions(this);
 }
 
 /*
@@ -131,61 +103,6 @@ bool gsa_local_send(private_gsa_local_t *this, Gsa__Message *message)
 	sent = this->open && !this->stopped && gsa_local_enqueue(this, message);
 	this->mutex->unlock(this->mutex);
 	return sent;
-}
-
-/*
- * Each that waits has one of charon's threads, which other peers need, too: while gcksd is silent
- * one at a time is enough to find out when it is back.
- */
-static bool may_wait(private_gsa_local_t *this)
-{
-	return this->open && !this->stopped &&
-	       !(this->silent && this->questions->get_count(this->questions));
-}
-
-Gsa__Message *gsa_local_ask(private_gsa_local_t *this, Gsa__RegistrationRequest *request)
-{
-	Gsa__Message message = GSA__MESSAGE__INIT;
-	gsa_question_t question = { .answered = condvar_create(CONDVAR_TYPE_DEFAULT) };
-	timeval_t until;
-
-	message.body_case = GSA__MESSAGE__BODY_REGISTRATION_REQUEST;
-	message.registration_request = request;
-	time_monotonic(&until);
-	timeval_add_ms(&until, GSA_REPLY_TIMEOUT_MS);
-
-	this->mutex->lock(this->mutex);
-	question.request = request->request = ++this->last_request;
-	if (may_wait(this) && gsa_local_enqueue(this, &message)) {
-		this->questions->put(this->questions, key_of(question.request), &question);
-		while (!question.over)
-			if (question.answered->timed_wait_abs(question.answered, this->mutex, until))
-				break;
-		if (!question.over) {
-			this->questions->remove(this->questions, key_of(question.request));
-			this->silent = TRUE;
-		}
-	}
-	this->mutex->unlock(this->mutex);
-	question.answered->destroy(question.answered);
-	return question.reply;
-}
-
-void gsa_local_take_reply(private_gsa_local_t *this, Gsa__Message *message)
-{
-	uint32_t request = message->registration_reply->request;
-	gsa_question_t *question;
-
-	this->mutex->lock(this->mutex);
-	this->silent = FALSE;
-	question = this->questions->get(this->questions, key_of(request));
-	if (question)
-		conclude(this, question, message);
-	this->mutex->unlock(this->mutex);
-	if (!question) {
-		gsa_local_dropped(this, "an answer came too late, or to no question");
-		gsa_message_free(message);
-	}
 }
 
 void gsa_local_call(private_gsa_local_t *this, void (*function)(void *data), void *data)

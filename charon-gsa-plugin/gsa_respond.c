@@ -43,18 +43,18 @@ METHOD(task_t, process, status_t, gsa_respond_t *this, message_t *message)
 		return NEED_MORE;
 	}
 	gsa_answer_take(this->answer, message);
-	if (!is_departure(message))
-		gsa_answer_decide(this->answer);
-	else if (gsa_answer_group(this->answer, &id_type))
+	if (is_departure(message) && gsa_answer_group(this->answer, &id_type))
 		depart(this, message);
 	return NEED_MORE;
 }
 
 METHOD(task_t, build, status_t, gsa_respond_t *this, message_t *message)
 {
-	if (this->left || !gsa_answer_add(this->answer, message))
+	if (this->left)
 		return SUCCESS;
-	return NEED_MORE;
+	if (!gsa_answer_decide(this->answer))
+		return INVALID_STATE;
+	return gsa_answer_add(this->answer, message) ? NEED_MORE : SUCCESS;
 }
 
 METHOD(task_t, post_build, status_t, gsa_respond_t *this, message_t *message)

@@ -229,7 +229,6 @@ class KeyServer:
         return f"""charon {{
   load_modular = yes
   install_routes = no
-  threads = 32
   dos_protection = no
   ikesa_table_size = 4096
   ikesa_table_segments = 16
