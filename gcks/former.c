@@ -65,7 +65,8 @@ size_t gcks_former_ids(const struct gcks_sa_group *group, const char *identity, 
 
 	while (former && strcmp(former->identity, identity) != 0)
 		former = former->next;
-	if (!former)
+	/* without any it has no array either */
+	if (!former || !former->sender_id_count)
 		return 0;
 	memcpy(ids, former->sender_ids, former->sender_id_count * sizeof(*ids));
 	return former->sender_id_count;
