@@ -27,7 +27,7 @@ struct request {
 	struct request *next;
 	uint32_t id;
 	bool removal;
-	bool superseded; /* removal: it was asked to be installed again since */
+	bool superseded; /* the opposite was asked for since: the answer to that counts */
 	bool supersedes; /* installation: its removal was asked for before */
 	struct gcks_kernel_id kernel_id;
 };
@@ -94,7 +94,16 @@ static void forget_requests(void)
 	gcks_kernel_ids_clear(&removing);
 }
 
-/* Its answer will come before that of the installation, and then means nothing.  False: there is none. */
+/* Those of the id that have still to be answered. */
+static void supersede(const struct gcks_kernel_id *id, bool removals)
+{
+	for (struct request *request = asked; request; request = request->next)
+		if (request->removal == removals &&
+		    gcks_kernel_id_compare(&request->kernel_id, id) == 0)
+			request->superseded = true;
+}
+
+/* False: there is none. */
 static bool supersede_removal(const struct gcks_kernel_id *id)
 {
 	bool done = gcks_kernel_ids_has(&gone, id);
@@ -104,10 +113,17 @@ static bool supersede_removal(const struct gcks_kernel_id *id)
 	if (!gcks_kernel_ids_has(&removing, id))
 		return done;
 	gcks_kernel_ids_remove(&removing, id);
-	for (struct request *request = asked; request; request = request->next)
-		if (request->removal && gcks_kernel_id_compare(&request->kernel_id, id) == 0)
-			request->superseded = true;
+	supersede(id, true);
 	return true;
+}
+
+/* It may be wanted again before the answer comes: then it has to be asked for again. */
+static void supersede_installation(const struct gcks_kernel_id *id)
+{
+	if (!gcks_kernel_ids_has(&asked_ids, id))
+		return;
+	gcks_kernel_ids_remove(&asked_ids, id);
+	supersede(id, false);
 }
 
 /* ---- acknowledgement ---- */
@@ -241,10 +257,10 @@ void gcks_install_acknowledged(const Gsa__Installed *installed)
 
 	if (!request)
 		return;
-	if (!request->removal)
-		installed_answer(request, installed);
-	else if (!request->superseded)
+	if (!request->superseded && request->removal)
 		removed_answer(&request->kernel_id, installed);
+	else if (!request->superseded)
+		installed_answer(request, installed);
 	if (!asked && !failed.count && !failed_removals.count)
 		retry_s = RETRY_MIN_S;
 	XFREE(MTYPE_TMP, request);
@@ -432,6 +448,7 @@ static void ask_removal(const struct gcks_kernel_id *id)
 	}
 	gcks_kernel_ids_remove(&gcksd.installed, id);
 	gcks_kernel_ids_remove(&in_kernel, id);
+	supersede_installation(id);
 	add_request(request, id, true);
 }
 

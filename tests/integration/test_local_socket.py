@@ -224,6 +224,13 @@ def as_nobody(function):
 
 @case("bgpd tells the prefixes of a group that was gone for a moment once more: gcksd forgot them")
 def group_again(lab):
+    # what the site's own gcksd has asked charon for at its start crosses what bgpd tells, or not
+    for _ in range(5):
+        lose_groups(lab)
+        converged(lab)
+
+
+def lose_groups(lab):
     gateway = lab.topology.nodes["site3"].address.packed
     gcksd = Gcksd(lab, "site3", ROLE_BGPD)
     try:
@@ -239,7 +246,6 @@ def group_again(lab):
     finally:
         gcksd.close()
         lab.start("site3", "gcksd")
-    converged(lab)
 
 
 @case("all of it left the groups as they were")
