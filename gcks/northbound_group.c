@@ -135,34 +135,33 @@ int gcks_nb_group_ca_destroy(struct nb_cb_destroy_args *args)
 }
 
 /*
- * In PREPARE, as nothing may fail later: a `deny` that is missing would let somebody in.  The
- * group is found by its name; a new one has no entry yet, and none any more in ABORT.
+ * Made in PREPARE, as nothing may fail later: a `deny` that is missing would let somebody in.  In
+ * force from APPLY on: so would a `permit` of a transaction that is not committed.
  */
 static int add_pattern(struct nb_cb_create_args *args, bool deny)
 {
-	const char *name = yang_dnode_get_string(args->dnode, "../name");
 	const char *text = yang_dnode_get_string(args->dnode, NULL);
-	struct gcks_group *group = gcks_policy_find(&gcksd.policy, name);
-	struct gcks_pattern **list = NULL;
+	struct gcks_group *group;
 
-	if (group)
-		list = deny ? &group->deny : &group->permit;
 	switch (args->event) {
 	case NB_EV_VALIDATE:
 		break;
 	case NB_EV_PREPARE:
-		if (!list || !gcks_pattern_add(list, text)) {
+		args->resource->ptr = gcks_pattern_new(text);
+		if (!args->resource->ptr) {
 			snprintf(args->errmsg, args->errmsg_len,
-				 "gsa group %s: %s identity %s: out of memory", name,
+				 "gsa group %s: %s identity %s: out of memory",
+				 yang_dnode_get_string(args->dnode, "../name"),
 				 deny ? "deny" : "permit", text);
 			return NB_ERR_RESOURCE;
 		}
 		break;
 	case NB_EV_ABORT:
-		if (list)
-			gcks_pattern_remove(list, text);
+		gcks_pattern_free(args->resource->ptr);
 		break;
 	case NB_EV_APPLY:
+		group = group_of(args->dnode);
+		gcks_pattern_insert(deny ? &group->deny : &group->permit, args->resource->ptr);
 		gcks_server_reconsider();
 		break;
 	}

@@ -63,14 +63,21 @@ struct gcks_group *gcks_policy_add(struct gcks_policy *policy, const char *name)
 	return group;
 }
 
+void gcks_pattern_free(struct gcks_pattern *pattern)
+{
+	if (!pattern)
+		return;
+	free(pattern->text);
+	free(pattern);
+}
+
 static void free_patterns(struct gcks_pattern **list)
 {
 	struct gcks_pattern *pattern;
 
 	while ((pattern = *list)) {
 		*list = pattern->next;
-		free(pattern->text);
-		free(pattern);
+		gcks_pattern_free(pattern);
 	}
 }
 
@@ -96,23 +103,36 @@ void gcks_policy_clear(struct gcks_policy *policy)
 		gcks_policy_remove(policy, policy->groups);
 }
 
-bool gcks_pattern_add(struct gcks_pattern **list, const char *text)
+struct gcks_pattern *gcks_pattern_new(const char *text)
 {
-	struct gcks_pattern *pattern;
+	struct gcks_pattern *pattern = calloc(1, sizeof(*pattern));
 
-	for (; *list; list = &(*list)->next)
-		if (strcmp((*list)->text, text) == 0)
-			return true;
-	pattern = calloc(1, sizeof(*pattern));
-	if (!pattern)
-		return false;
-	pattern->text = strdup(text);
-	if (!pattern->text) {
-		free(pattern);
-		return false;
+	if (pattern)
+		pattern->text = strdup(text);
+	if (pattern && pattern->text)
+		return pattern;
+	free(pattern);
+	return NULL;
+}
+
+void gcks_pattern_insert(struct gcks_pattern **list, struct gcks_pattern *pattern)
+{
+	for (; *list; list = &(*list)->next) {
+		if (strcmp((*list)->text, pattern->text) == 0) {
+			gcks_pattern_free(pattern);
+			return;
+		}
 	}
 	*list = pattern;
-	return true;
+}
+
+bool gcks_pattern_add(struct gcks_pattern **list, const char *text)
+{
+	struct gcks_pattern *pattern = gcks_pattern_new(text);
+
+	if (pattern)
+		gcks_pattern_insert(list, pattern);
+	return pattern != NULL;
 }
 
 void gcks_pattern_remove(struct gcks_pattern **list, const char *text)
@@ -123,8 +143,7 @@ void gcks_pattern_remove(struct gcks_pattern **list, const char *text)
 		if (strcmp(pattern->text, text) != 0)
 			continue;
 		*list = pattern->next;
-		free(pattern->text);
-		free(pattern);
+		gcks_pattern_free(pattern);
 		return;
 	}
 }
