@@ -42,7 +42,7 @@ void sim_check_made(struct group *group, const struct gcks_sa *sa, bool for_new_
 		if (!group->made)
 			abort();
 	}
-	for (size_t i = 0; i < group->made_count; i++)
+	for (size_t i = group->made_before; i < group->made_count; i++)
 		SIM_CHECK(group->made[i].spi != sa->spi || group->made_count - i > GCKS_SPIS_KEPT,
 			  "group %s: SPI 0x%08x is given again at once", group->policy->name,
 			  sa->spi);

@@ -542,6 +542,7 @@ void sim_server_restore_store(void)
 	for (size_t i = 0; i < GROUPS; i++) {
 		sim_groups[i].epoch++;
 		sim_groups[i].left_at = 0;
+		sim_groups[i].made_before = sim_groups[i].made_count;
 		memset(sim_groups[i].given, 0, sizeof(sim_groups[i].given));
 	}
 	start_groups();

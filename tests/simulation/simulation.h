@@ -68,6 +68,7 @@ struct group {
 	bool pairwise;
 	struct made *made; /* of all generations; made[generation - 1] */
 	size_t made_count, made_size;
+	size_t made_before; /* so many before an older copy of the store came back, which may not know them */
 	/* Sender-IDs that were given in this epoch; it ends when the group begins anew */
 	uint32_t epoch;
 	uint8_t given[SENDER_ID_MAX / 8];
