@@ -26,16 +26,6 @@
 static struct gcks_kernel_ids waiting; /* not asked for before their membership's again_at */
 static struct event *t_again;
 
-static const struct gcks_member_sa *sa_of(const struct gcks_membership *membership,
-					  const struct gcks_kernel_id *id)
-{
-	const struct gcks_member_sa *sa = membership ? membership->sas : NULL;
-
-	while (sa && !gcks_is_of_sa(id, sa))
-		sa = sa->next;
-	return sa;
-}
-
 /* ---- waiting ---- */
 
 static bool waits(const struct gcks_kernel_id *id, int64_t now)
@@ -131,7 +121,7 @@ static void log_lost(const struct gcks_membership *membership, const struct gcks
 bool gcks_lost(const struct gcks_kernel_id *id, const char *which, Gsa__EndedBy by)
 {
 	struct gcks_membership *membership = gcks_membership_find(&gcksd.members, id->group);
-	const struct gcks_member_sa *sa = sa_of(membership, id);
+	const struct gcks_member_sa *sa = gcks_sa_of_state(membership, id);
 	int64_t now = gcks_now_ms();
 	const char *reason;
 	char buffer[160];

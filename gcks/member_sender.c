@@ -131,12 +131,10 @@ const struct gcks_sender *gcks_senders_find(const struct gcks_senders *senders,
 static const struct gcks_member_sa *sa_of_pair(const struct gcks_membership *membership,
 					       const struct gcks_kernel_id *id, uint32_t *own)
 {
-	const struct gcks_member_sa *sa = membership->sas;
+	const struct gcks_member_sa *sa = gcks_sa_of_state(membership, id);
 
 	if (!gcks_is_pair(id) || strcmp(id->group, membership->name) != 0)
 		return NULL;
-	while (sa && !gcks_is_of_sa(id, sa))
-		sa = sa->next;
 	if (sa)
 		*own = id->direction == GSA__DIRECTION__DIRECTION_IN
 			       ? id->receiver - 1

@@ -80,14 +80,10 @@ static bool waits(const struct gcks_member_table *table, const struct gcks_kerne
 		  size_t count)
 {
 	const struct gcks_membership *membership = gcks_membership_find(table, id->group);
-	const struct gcks_member_sa *sa = membership ? membership->sas : NULL;
 	bool follows = false;
 
-	if (id->kind != GCKS_KERNEL_SA || id->direction != GSA__DIRECTION__DIRECTION_OUT)
-		return false;
-	while (sa && !gcks_is_of_sa(id, sa))
-		sa = sa->next;
-	if (!sa)
+	if (id->kind != GCKS_KERNEL_SA || id->direction != GSA__DIRECTION__DIRECTION_OUT ||
+	    !gcks_sa_of_state(membership, id))
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		const struct gcks_kernel_id *other = &desired[i].id;
@@ -128,12 +124,10 @@ static bool is_old(const struct gcks_member_table *table, const struct gcks_kern
 		   const struct gcks_kernel_ids *installed)
 {
 	const struct gcks_membership *membership = gcks_membership_find(table, id->group);
-	const struct gcks_member_sa *sa = membership ? membership->sas : NULL;
+	const struct gcks_member_sa *sa = gcks_sa_of_state(membership, id);
 
 	if (id->kind != GCKS_KERNEL_SA || !membership)
 		return false;
-	while (sa && !gcks_is_of_sa(id, sa))
-		sa = sa->next;
 	return !sa || (id->direction == GSA__DIRECTION__DIRECTION_OUT &&
 		       sa->phase == GCKS_SA_RETIRING && is_followed(membership, id, installed));
 }

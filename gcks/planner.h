@@ -53,6 +53,9 @@ bool gcks_outbound_id(const struct gcks_membership *membership, const struct gck
 		      struct gcks_kernel_id *id);
 /* Is it a state of this SA (of the id's group)? */
 bool gcks_is_of_sa(const struct gcks_kernel_id *id, const struct gcks_member_sa *sa);
+/* The SA of the membership that it is a state of; NULL: of none, or there is no membership. */
+const struct gcks_member_sa *gcks_sa_of_state(const struct gcks_membership *membership,
+					      const struct gcks_kernel_id *id);
 /*
  * A state of a pair?  None is made twice: an outbound one would begin with the same nonces, an inbound one
  * would take once more what it has taken before.

@@ -90,6 +90,16 @@ bool gcks_is_of_sa(const struct gcks_kernel_id *id, const struct gcks_member_sa 
 	       (id->spi & ~sender_bits(sa)) == sa->spi;
 }
 
+const struct gcks_member_sa *gcks_sa_of_state(const struct gcks_membership *membership,
+					      const struct gcks_kernel_id *id)
+{
+	const struct gcks_member_sa *sa = membership ? membership->sas : NULL;
+
+	while (sa && !gcks_is_of_sa(id, sa))
+		sa = sa->next;
+	return sa;
+}
+
 bool gcks_is_pair(const struct gcks_kernel_id *id)
 {
 	return id->kind == GCKS_KERNEL_SA && id->receiver;
@@ -119,16 +129,14 @@ bool gcks_is_remembered(const struct gcks_member_table *table, const struct gcks
 			const struct gcks_kernel_id *id)
 {
 	const struct gcks_membership *membership = gcks_membership_find(table, id->group);
-	const struct gcks_member_sa *sa = membership ? membership->sas : NULL;
 
 	if (!gcks_is_pair(id))
 		return false;
 	/* with the next registration it will be known what is held */
-	if (membership && !sa)
+	if (membership && !membership->sas)
 		return true;
-	for (; sa; sa = sa->next)
-		if (gcks_is_of_sa(id, sa))
-			return true;
+	if (gcks_sa_of_state(membership, id))
+		return true;
 	for (size_t i = 0; i < known->count && known->ids[i].kind == GCKS_KERNEL_SA; i++) {
 		const struct gcks_kernel_id *other = &known->ids[i];
 
@@ -261,16 +269,12 @@ static bool add_staying(const struct states *states, const struct gcks_member_sa
 /* ---- without routes ---- */
 
 /* The SA of the membership that a live state belongs to. */
-static const struct gcks_member_sa *sa_of(const struct gcks_membership *membership,
+static const struct gcks_member_sa *live_sa_of(const struct gcks_membership *membership,
 					  const struct gcks_kernel_id *id)
 {
-	const struct gcks_member_sa *sa = membership->sas;
-
 	if (id->used || id->reqid != membership->reqid || strcmp(id->group, membership->name) != 0)
 		return NULL;
-	while (sa && !gcks_is_of_sa(id, sa))
-		sa = sa->next;
-	return sa;
+	return gcks_sa_of_state(membership, id);
 }
 
 static bool has_outbound(const struct states *states, const struct gcks_member_sa *sa,
@@ -279,7 +283,7 @@ static bool has_outbound(const struct states *states, const struct gcks_member_s
 	const struct gcks_kernel_ids *known = states->known;
 
 	for (size_t i = 0; i < known->count && known->ids[i].kind == GCKS_KERNEL_SA; i++)
-		if (sa_of(states->membership, &known->ids[i]) == sa &&
+		if (live_sa_of(states->membership, &known->ids[i]) == sa &&
 		    known->ids[i].direction == GSA__DIRECTION__DIRECTION_OUT &&
 		    gcks_address_equal(&known->ids[i].destination, gateway))
 			return true;
@@ -320,7 +324,7 @@ static bool add_carried(const struct states *states, const struct gcks_member_sa
 
 	for (size_t i = 0; done && i < known->count && known->ids[i].kind == GCKS_KERNEL_SA; i++) {
 		const struct gcks_kernel_id *id = &known->ids[i];
-		const struct gcks_member_sa *from = sa_of(states->membership, id);
+		const struct gcks_member_sa *from = live_sa_of(states->membership, id);
 
 		if (from)
 			done = sa->pairwise ? carry_pair(states, sa, from, id)

@@ -168,8 +168,8 @@ START_TEST(triggers_while_pushing)
 }
 END_TEST
 
-/* Who was not told yet does not know the new SA: it is as good as one made after. */
-START_TEST(leaves_before_its_turn)
+/* A rekey has begun and waits for the first member's answer; a leave shall be one, too. */
+static void tell_one_of_three(void)
 {
 	key_server_register_many(&server, 3);
 	server.group->rekey_on_leave = true;
@@ -177,6 +177,12 @@ START_TEST(leaves_before_its_turn)
 	server.silent = true;
 	trigger(GCKS_TRIGGER_OPERATOR);
 	key_server_run(&server);
+}
+
+/* Who was not told yet does not know the new SA: it is as good as one made after. */
+START_TEST(leaves_before_its_turn)
+{
+	tell_one_of_three();
 	for (struct gcks_registration *entry = server.registrations.head, *next; entry;
 	     entry = next) {
 		next = entry->next;
@@ -196,12 +202,7 @@ START_TEST(leaves_before_its_second_turn)
 {
 	struct gcks_registration *told;
 
-	key_server_register_many(&server, 3);
-	server.group->rekey_on_leave = true;
-	server.group->rekey_in_flight = 1;
-	server.silent = true;
-	trigger(GCKS_TRIGGER_OPERATOR);
-	key_server_run(&server);
+	tell_one_of_three();
 	told = gcks_registration_first(&server.registrations, BLUE, GCKS_DELIVERY_IN_FLIGHT);
 	gcks_rekey_resume(&server.tables, key_server_sas(&server), server.now);
 	key_server_run(&server);
@@ -216,12 +217,7 @@ START_TEST(leaves_after_a_restart)
 {
 	struct gcks_registration *told;
 
-	key_server_register_many(&server, 3);
-	server.group->rekey_on_leave = true;
-	server.group->rekey_in_flight = 1;
-	server.silent = true;
-	trigger(GCKS_TRIGGER_OPERATOR);
-	key_server_run(&server);
+	tell_one_of_three();
 	restart();
 	gcks_rekey_resume(&server.tables, key_server_sas(&server), server.now);
 	key_server_run(&server);
