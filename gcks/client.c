@@ -390,5 +390,6 @@ void gcks_client_stop(void)
 	event_cancel(&t_reconsider);
 	event_cancel(&t_phases);
 	event_cancel(&t_settled);
+	gcks_gone_stop();
 	gcks_install_stop();
 }

@@ -2,7 +2,8 @@
 /*
  * The member's files: client.c is what charon reports, client_join.c what it is told to join,
  * client_install.c brings what is wanted into the kernel, client_request.c is how charon is asked,
- * client_lost.c is about what others take out of the kernel, client_route.c tells bgpd.
+ * client_gone.c forgets what the kernel does not hold any more, client_lost.c is about what others
+ * take out of it, client_sender.c about Sender-IDs, client_route.c tells bgpd.
  */
 #ifndef GCKS_CLIENT_H
 #define GCKS_CLIENT_H
@@ -24,6 +25,21 @@ bool gcks_install_holds_sa(const char *group);
 void gcks_install_update_ready(void);
 void gcks_install_start(void);
 void gcks_install_stop(void);
+
+/* -- client_gone.c: what the kernel does not hold any more -- */
+
+/* Soon the store forgets it. */
+void gcks_gone_add(const struct gcks_kernel_id *id);
+/* Of the ids that are remembered as used, those that need not be any more. */
+void gcks_gone_add_used(void);
+bool gcks_gone_has(const struct gcks_kernel_id *id);	  /* not forgotten yet */
+void gcks_gone_withdraw(const struct gcks_kernel_id *id); /* it is wanted again */
+void gcks_gone_stop(void);
+
+/* -- same_kernel.c -- */
+
+/* Is the kernel the one that an earlier gcksd has filled?  From now on it is. */
+bool gcks_is_same_kernel(void);
 
 /* -- client_request.c: false: charon is away -- */
 

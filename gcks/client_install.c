@@ -3,7 +3,7 @@
  * Member: plans become requests to charon, acknowledgements become kernel ids.
  *
  *   planned --store--> asked --Installed--> installed --removal asked--> removing --Installed-->
- *   gone --store--> forgotten
+ *   gone --client_gone.c--> forgotten
  *   installed --StateEnded--> planned; what must not be made again: gone
  *
  * An id is in the store from before it is asked for until charon has said that it is gone.
@@ -13,14 +13,12 @@
 #include "lib/frrevent.h"
 #include "lib/log.h"
 #include "lib/memory.h"
-#include "lib/libfrr.h"
 
 #include "gcks/client.h"
 #include "gcks/planner.h"
 
 #define RETRY_MIN_S   1
 #define RETRY_MAX_S   60
-#define FORGET_S      1 /* one commit for all that have gone meanwhile */
 
 /* charon answers in the order of the requests. */
 struct request {
@@ -37,10 +35,9 @@ static struct gcks_kernel_ids asked_ids;	    /* to be installed */
 static struct gcks_kernel_ids removing;		    /* asked, not superseded */
 static uint32_t last_id;
 static struct gcks_kernel_ids in_kernel; /* acknowledged by this charon or an earlier one */
-static struct gcks_kernel_ids gone;	 /* removed, and still to be forgotten by the store */
 /* not asked again before t_retry */
 static struct gcks_kernel_ids failed, failed_removals;
-static struct event *t_retry, *t_forget;
+static struct event *t_retry;
 static unsigned int retry_s = RETRY_MIN_S;
 
 /* ---- requests ---- */
@@ -106,9 +103,9 @@ static void supersede(const struct gcks_kernel_id *id, bool removals)
 /* False: there is none. */
 static bool supersede_removal(const struct gcks_kernel_id *id)
 {
-	bool done = gcks_kernel_ids_has(&gone, id);
+	bool done = gcks_gone_has(id);
 
-	gcks_kernel_ids_remove(&gone, id);
+	gcks_gone_withdraw(id);
 	gcks_kernel_ids_remove(&failed_removals, id);
 	if (!gcks_kernel_ids_has(&removing, id))
 		return done;
@@ -149,15 +146,6 @@ static void out_of_memory(void)
 	event_add_timer(gcksd.loop, retry, NULL, RETRY_MAX_S, &t_retry);
 }
 
-static void forget(struct event *event);
-
-/* Without memory it stays known and is removed once more. */
-static void add_gone(const struct gcks_kernel_id *id)
-{
-	if (gcks_kernel_ids_add(&gone, id))
-		event_add_timer(gcksd.loop, forget, NULL, FORGET_S, &t_forget);
-}
-
 static const char *describe(const struct gcks_kernel_id *id, char *buffer, size_t size)
 {
 	static const char *const actions[] = { "?", "protect", "block", "pass", "optional" };
@@ -194,7 +182,7 @@ static void is_gone(const struct gcks_kernel_id *id)
 	if (!gcks_is_pair(id))
 		return;
 	gcks_kernel_ids_set_used(&gcksd.known, id);
-	add_gone(id);
+	gcks_gone_add(id);
 }
 
 static void has_failed(const struct gcks_kernel_id *id, const Gsa__Installed *answer)
@@ -242,7 +230,7 @@ static void removed_answer(const struct gcks_kernel_id *id, const Gsa__Installed
 {
 	gcks_kernel_ids_remove(&removing, id);
 	if (answer->ok) {
-		add_gone(id);
+		gcks_gone_add(id);
 		return;
 	}
 	log_failed(id, "removed", answer->text);
@@ -330,49 +318,6 @@ void gcks_install_update_ready(void)
 
 /* ---- planning ---- */
 
-/* Of what is gone, what must not be made again is remembered as used. */
-static void forget(struct event *event)
-{
-	struct gcks_kernel_id *ids = gone.ids;
-	struct gcks_change *changes;
-	size_t count = gone.count;
-
-	if (!count)
-		return;
-	changes = XCALLOC(MTYPE_TMP, count * sizeof(*changes));
-	for (size_t i = 0; i < count; i++) {
-		ids[i].used = gcks_is_remembered(&gcksd.members, &gcksd.known, &ids[i]);
-		changes[i] = (struct gcks_change){
-			.kind = ids[i].used ? GCKS_PUT_KERNEL_ID : GCKS_REMOVE_KERNEL_ID,
-			.kernel_id = &ids[i],
-		};
-	}
-	if (gcks_store_commit(gcksd.store, changes, count)) {
-		for (size_t i = 0; i < count; i++)
-			if (ids[i].used)
-				gcks_kernel_ids_set_used(&gcksd.known, &ids[i]);
-			else
-				gcks_kernel_ids_remove(&gcksd.known, &ids[i]);
-		gcks_kernel_ids_clear(&gone);
-		/* what had to wait for their place */
-		gcks_client_reconsider();
-	} else {
-		zlog_err("GSA: removed kernel state is not stored: %s",
-			 gcks_store_error(gcksd.store));
-		event_add_timer(gcksd.loop, forget, NULL, RETRY_MAX_S, &t_forget);
-	}
-	XFREE(MTYPE_TMP, changes);
-}
-
-/* The SAs of these are gone: nothing can be made again. */
-static void forget_used(void)
-{
-	for (size_t i = 0; i < gcksd.known.count; i++)
-		if (gcksd.known.ids[i].used &&
-		    !gcks_is_remembered(&gcksd.members, &gcksd.known, &gcksd.known.ids[i]))
-			add_gone(&gcksd.known.ids[i]);
-}
-
 static bool wanted(const struct gcks_desired *desired)
 {
 	return !gcks_kernel_ids_has(&asked_ids, &desired->id) &&
@@ -433,7 +378,7 @@ static void ask_removal(const struct gcks_kernel_id *id)
 {
 	uint32_t request;
 
-	if (gcks_kernel_ids_has(&removing, id) || gcks_kernel_ids_has(&gone, id) ||
+	if (gcks_kernel_ids_has(&removing, id) || gcks_gone_has(id) ||
 	    gcks_kernel_ids_has(&failed_removals, id))
 		return;
 	request = next_id();
@@ -489,7 +434,7 @@ void gcks_install_plan(enum gcks_removal removal)
 	}
 	ask_removals(&plan);
 	if (removal != GCKS_REMOVE_NOTHING)
-		forget_used();
+		gcks_gone_add_used();
 	gcks_debug_log(member, "planned: %zu to install, %zu to remove", plan.install_count,
 		       plan.remove_count);
 	gcks_plan_clear(&plan);
@@ -497,44 +442,9 @@ void gcks_install_plan(enum gcks_removal removal)
 
 /* ---- start ---- */
 
-/*
- * Is the kernel the one that an earlier gcksd has filled?  After a reboot, or in another network
- * namespace, it is empty, and a route must not count as protected.
- */
-static bool same_kernel(void)
-{
-	char path[MAXPATHLEN], now[256] = "", before[256] = "", boot[64] = "", net[64] = "";
-	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
-
-	if (!file || !fgets(boot, sizeof(boot), file) ||
-	    readlink("/proc/self/ns/net", net, sizeof(net) - 1) < 0)
-		boot[0] = '\0';
-	if (file)
-		fclose(file);
-	if (!boot[0])
-		return false;
-	boot[strcspn(boot, "\n")] = '\0';
-	snprintf(now, sizeof(now), "%s %s", boot, net);
-	snprintf(path, sizeof(path), "%s/gcksd.kernel", frr_runstatedir);
-	file = fopen(path, "re");
-	if (file) {
-		if (!fgets(before, sizeof(before), file))
-			before[0] = '\0';
-		fclose(file);
-	}
-	if (strcmp(now, before) == 0)
-		return true;
-	file = fopen(path, "we");
-	if (!file || fputs(now, file) < 0)
-		zlog_warn("GSA: %s cannot be written: %m", path);
-	if (file)
-		fclose(file);
-	return false;
-}
-
 void gcks_install_start(void)
 {
-	bool same = same_kernel();
+	bool same = gcks_is_same_kernel();
 
 	for (size_t i = 0; i < gcksd.known.count; i++) {
 		struct gcks_kernel_id *id = &gcksd.known.ids[i];
@@ -550,9 +460,7 @@ void gcks_install_stop(void)
 {
 	forget_requests();
 	gcks_kernel_ids_clear(&in_kernel);
-	gcks_kernel_ids_clear(&gone);
 	gcks_kernel_ids_clear(&failed);
 	gcks_kernel_ids_clear(&failed_removals);
 	event_cancel(&t_retry);
-	event_cancel(&t_forget);
 }
