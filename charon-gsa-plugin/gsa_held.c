@@ -15,17 +15,13 @@ static void move_sa(struct gsa_held_sa *to, struct gsa_held_sa *from)
 	*from = (struct gsa_held_sa){};
 }
 
-static struct gsa_held_sa *find(struct gsa_held *held, uint32_t spi)
+/* NULL: none has the SPI. */
+static struct gsa_held_sa *find(const struct gsa_held *held, uint32_t spi)
 {
 	for (size_t i = 0; i < held->count; i++)
 		if (held->sa[i].spi == spi)
-			return &held->sa[i];
+			return (struct gsa_held_sa *)&held->sa[i];
 	return NULL;
-}
-
-const struct gsa_held_sa *gsa_held_find(const struct gsa_held *held, uint32_t spi)
-{
-	return find((struct gsa_held *)held, spi);
 }
 
 static bool same_key(const struct gsa_held_sa *held, const Gsa__DataSa *given)
@@ -50,7 +46,7 @@ static uint32_t common_lifetime(const struct gsa_held_sa *held, uint32_t lifetim
 static bool take(struct gsa_held_sa *to, const struct gsa_held *held, const Gsa__GroupSa *given,
 		 const Gsa__DataSa *sa, uint64_t now_ms)
 {
-	const struct gsa_held_sa *old = gsa_held_find(held, sa->spi);
+	const struct gsa_held_sa *old = find(held, sa->spi);
 
 	*to = (struct gsa_held_sa){
 		.spi = sa->spi,
@@ -152,7 +148,7 @@ static void add_sender_id(struct gsa_held *held, uint32_t sender_id)
 static bool any_stays(const struct gsa_held *held, const Gsa__GroupSa *given)
 {
 	for (size_t i = 0; i < given->n_data_sa; i++) {
-		const struct gsa_held_sa *old = gsa_held_find(held, given->data_sa[i]->spi);
+		const struct gsa_held_sa *old = find(held, given->data_sa[i]->spi);
 
 		if (old && same_key(old, given->data_sa[i]))
 			return true;
@@ -176,7 +172,7 @@ bool gsa_held_replace(struct gsa_held *held, const Gsa__GroupSa *given, uint64_t
 		add_sender_id(&new, given->sender_id[i]);
 	/* a rekey that overtook the answer */
 	for (size_t i = 0; i < held->count; i++)
-		if (held->sa[i].received_ms >= asked_ms && !gsa_held_find(&new, held->sa[i].spi))
+		if (held->sa[i].received_ms >= asked_ms && !find(&new, held->sa[i].spi))
 			put_behind(&new, &held->sa[i]);
 	clear_sas(held);
 	*held = new;

@@ -45,8 +45,6 @@ bool gsa_held_append(struct gsa_held *held, const Gsa__GroupSa *given, uint64_t 
 /* False: it was not there. */
 bool gsa_held_remove(struct gsa_held *held, uint32_t spi);
 void gsa_held_clear(struct gsa_held *held);
-/* Of all SAs the one with this SPI, NULL: none. */
-const struct gsa_held_sa *gsa_held_find(const struct gsa_held *held, uint32_t spi);
 /* May the SPI be one of ours on the wire?  That of a pairwise SA has a Sender-ID in it. */
 bool gsa_held_covers(const struct gsa_held *held, uint32_t spi);
 

@@ -66,7 +66,6 @@ extern struct gsa_instances_head gsa_instances[1];
 
 /* Never NULL: an instance that was not configured yet is a disabled one. */
 struct gsa_instance *gsa_instance_get(struct bgp *bgp);
-void gsa_instance_delete(struct bgp *bgp);
 void gsa_instance_enable(struct gsa_instance *instance, uint8_t attribute_type);
 void gsa_instance_disable(struct gsa_instance *instance);
 /* Joined groups live in the default instance; NULL when it is off. */
@@ -132,7 +131,6 @@ extern struct gsa_groups_head gsa_groups[1];
 extern unsigned int gsa_joined_count;
 
 struct gsa_group *gsa_group_find(uint32_t identifier);
-struct gsa_group *gsa_group_find_name(const char *name);
 /* Name or number; 0: no group of that name is known. */
 uint32_t gsa_group_identifier(const char *name);
 /* The group's name, or its number when there is none. */

@@ -25,7 +25,7 @@ struct gsa_group *gsa_group_find(uint32_t identifier)
 	return gsa_groups_find(gsa_groups, &key);
 }
 
-struct gsa_group *gsa_group_find_name(const char *name)
+static struct gsa_group *find_name(const char *name)
 {
 	struct gsa_group *group;
 
@@ -37,7 +37,7 @@ struct gsa_group *gsa_group_find_name(const char *name)
 
 uint32_t gsa_group_identifier(const char *name)
 {
-	struct gsa_group *group = gsa_group_find_name(name);
+	struct gsa_group *group = find_name(name);
 	unsigned long number;
 	char *end;
 

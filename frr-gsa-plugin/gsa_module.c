@@ -28,14 +28,6 @@ struct gsa_instance *gsa_instance_get(struct bgp *bgp)
 	return instance;
 }
 
-void gsa_instance_delete(struct bgp *bgp)
-{
-	struct gsa_instance *instance = gsa_instance_get(bgp);
-
-	gsa_instances_del(gsa_instances, instance);
-	XFREE(MTYPE_GSA_INSTANCE, instance);
-}
-
 struct gsa_instance *gsa_instance_member(void)
 {
 	struct gsa_instance *instance;
@@ -74,7 +66,10 @@ void gsa_instance_disable(struct gsa_instance *instance)
 
 static int instance_deleted(struct bgp *bgp)
 {
-	gsa_instance_delete(bgp);
+	struct gsa_instance *instance = gsa_instance_get(bgp);
+
+	gsa_instances_del(gsa_instances, instance);
+	XFREE(MTYPE_GSA_INSTANCE, instance);
 	gsa_exports_forget(bgp);
 	gsa_imports_schedule();
 	return 0;

@@ -2,7 +2,6 @@
 /* Groups and members, as bgpd is told: only what differs from what it was told last. */
 #include <zebra.h>
 
-#include "lib/log.h"
 #include "lib/memory.h"
 
 #include "gcks/client.h"

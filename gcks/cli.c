@@ -7,7 +7,6 @@
 #include "lib/northbound_cli.h"
 
 #include "gcks/names.h"
-#include "gcks/northbound.h"
 
 #define IDENTITY_LENGTH_MAX 255
 

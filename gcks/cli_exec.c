@@ -6,7 +6,7 @@
 
 #include "lib/northbound_cli.h"
 
-#include "gcks/northbound.h"
+#include "gcks/gcksd.h"
 
 #include "gcks/cli_exec_clippy.c"
 

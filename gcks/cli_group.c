@@ -6,8 +6,6 @@
 
 #include "lib/northbound_cli.h"
 
-#include "gcks/northbound.h"
-
 #include "gcks/cli_group_clippy.c"
 
 DEFPY_YANG_NOSH (gsa_group,

@@ -7,7 +7,6 @@
 #define GCKS_CLOCK_H
 
 #include <stdint.h>
-#include <time.h>
 
 struct gcks_clock {
 	int64_t now;   /* monotonic milliseconds */

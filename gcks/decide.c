@@ -163,7 +163,8 @@ static bool make_sa(const struct gcks_tables *tables, struct gcks_decision *deci
 
 /* ---- Sender-IDs ---- */
 
-uint32_t gcks_sender_id_block(uint8_t sender_id_bits)
+/* Sender-IDs that are reserved at a time. */
+static uint32_t sender_id_block(uint8_t sender_id_bits)
 {
 	uint32_t all = 1u << sender_id_bits;
 
@@ -185,7 +186,7 @@ static bool reserve(struct gcks_decision *decision, uint8_t bits)
 
 	if (end <= decision->numbers.sender_id_reserved)
 		return false;
-	end = decision->numbers.sender_id_reserved + gcks_sender_id_block(bits);
+	end = decision->numbers.sender_id_reserved + sender_id_block(bits);
 	if (end < decision->sender_id_next + decision->sender_id_count)
 		end = decision->sender_id_next + (uint32_t)decision->sender_id_count;
 	if (end > 1u << bits)

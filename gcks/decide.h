@@ -83,7 +83,4 @@ void gcks_decision_apply(const struct gcks_tables *tables, struct gcks_decision 
 			 int64_t now);
 void gcks_decision_discard(struct gcks_decision *decision);
 
-/* Sender-IDs that are reserved at a time. */
-uint32_t gcks_sender_id_block(uint8_t sender_id_bits);
-
 #endif

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "gcks/former.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* The number of the last to leave that are not kept any more; 0: all are. */

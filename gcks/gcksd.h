@@ -59,10 +59,6 @@ extern struct gcks_debug gcks_debug;
 			zlog_debug("GSA: " __VA_ARGS__);                                           \
 	} while (0)
 
-/* -- main.c -- */
-
-void gcks_configuration_loaded(void); /* calls the next two */
-
 /* -- server.c -- */
 
 /*
@@ -142,7 +138,8 @@ void gcks_connected_stop(void);
  *                     gcks_local_start(); no client is served before the configuration is read
  *                     (bgpd: and gcks_client_settled()): its Hello waits, so no message reaches
  *                     server.c or client.c until then.
- *   main.c later      gcks_configuration_loaded(): configured = true, ..., and last
+ *   main.c later      the configuration is read: configured = true, gcks_server_reconsider(),
+ *                     gcks_client_reconsider(), and last
  *                     gcks_local_sync_done() for ROLE_BGPD and for ROLE_CHARON.
  *   a good Hello      state SYNC, our Hello is sent, then
  *     of charon       gcks_client_charon_connected(), gcks_local_sync_done(ROLE_CHARON)

@@ -97,7 +97,7 @@ static struct frr_daemon_info gcksd_di;
 static bool reading;	      /* between vtysh's marks */
 static struct event *t_empty; /* no configuration anywhere, but the store is not empty */
 
-void gcks_configuration_loaded(void)
+static void configuration_loaded(void)
 {
 	if (!gcksd.configured)
 		zlog_info("GSA: the configuration is read");
@@ -118,7 +118,7 @@ static bool anything_configured(void)
 static void check_empty(struct event *event)
 {
 	if (anything_configured() && !reading)
-		gcks_configuration_loaded();
+		configuration_loaded();
 	else
 		event_add_timer(gcksd.loop, check_empty, NULL, EMPTY_CHECK_S, &t_empty);
 }
@@ -133,7 +133,7 @@ static void configuration_ends(void)
 {
 	if (gcksd.configured || anything_configured() ||
 	    (!gcksd.registrations.head && !gcksd.sas.head && !gcksd.known.count)) {
-		gcks_configuration_loaded();
+		configuration_loaded();
 		return;
 	}
 	zlog_warn(

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gcks/member.h"
-#include "libgsa/gikev2.h"
 
 #define RETRY_TIME_S 10
 

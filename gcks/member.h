@@ -4,7 +4,7 @@
  * learnt from BGP; and the planner that turns them into kernel states and policies.  Pure.
  *
  *   configuration, Membership, Export, Route, connected --> member table
- *   gcks_plan(): desired - installed --> ordered requests --> charon --> Installed
+ *   gcks_plan_make(): desired - installed --> ordered requests --> charon --> Installed
  */
 #ifndef GCKS_MEMBER_H
 #define GCKS_MEMBER_H
@@ -171,8 +171,6 @@ struct gcks_member_sa *gcks_membership_active(const struct gcks_membership *memb
 int64_t gcks_member_advance(struct gcks_member_table *table, int64_t now_ms);
 /* Whole seconds until the SA's end, at least 1; 0: it is not limited. */
 uint32_t gcks_member_sa_lifetime_s(const struct gcks_member_sa *sa, int64_t now_ms);
-/* The same SPI, algorithms and key? */
-bool gcks_member_sa_equal(const struct gcks_member_sa *a, const struct gcks_member_sa *b);
 void gcks_member_sa_free(struct gcks_member_sa *sa);
 
 /* -- member_backoff.c -- */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The Data-Security SAs of a membership: whether we can use them, and their phases. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "gcks/member.h"
 #include "libgsa/pairwise.h"
@@ -135,7 +134,8 @@ static struct gcks_member_sa *sa_from(const Gsa__DataSa *data_sa, const Gsa__Gro
 	return NULL;
 }
 
-bool gcks_member_sa_equal(const struct gcks_member_sa *a, const struct gcks_member_sa *b)
+/* The same SPI, algorithms and key? */
+static bool same_sa(const struct gcks_member_sa *a, const struct gcks_member_sa *b)
 {
 	return a->spi == b->spi && a->encryption == b->encryption &&
 	       a->encryption_key_bits == b->encryption_key_bits && a->integrity == b->integrity &&
@@ -147,7 +147,7 @@ bool gcks_member_sa_equal(const struct gcks_member_sa *a, const struct gcks_memb
 static void keep_times(struct gcks_member_sa *sa, const struct gcks_member_sa *held)
 {
 	for (; held; held = held->next) {
-		if (!gcks_member_sa_equal(sa, held))
+		if (!same_sa(sa, held))
 			continue;
 		sa->phase = held->phase;
 		sa->received_at = held->received_at;

@@ -6,7 +6,7 @@
 
 #include "gcks/client.h"
 #include "gcks/mtu.h"
-#include "gcks/show.h"
+#include "gcks/names.h"
 
 const void *gcks_nb_state_member_next(struct nb_cb_get_next_args *args)
 {

@@ -2,7 +2,6 @@
 #include "gcks/rekey.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define MIN_OF(a, b) ((a) < (b) ? (a) : (b))
 #define MAX_OF(a, b) ((a) > (b) ? (a) : (b))

@@ -224,7 +224,10 @@ static unsigned int end_all(struct endings *endings, bool tell_charon)
 	return (unsigned int)endings->count;
 }
 
-unsigned int gcks_server_end(gcks_why_ended *why, const void *argument, bool tell_charon)
+/* Every registration that `why` names a reason for (NULL: it stays).  The reason is copied. */
+typedef const char *why_ended(const struct gcks_registration *entry, const void *argument);
+
+static unsigned int end_where(why_ended *why, const void *argument, bool tell_charon)
 {
 	struct endings endings = {};
 	const char *reason;
@@ -274,7 +277,7 @@ static void expire_stale(struct event *event)
 {
 	int64_t now = monotime(NULL), next = INT64_MAX;
 
-	gcks_server_end(why_expired, &now, false);
+	end_where(why_expired, &now, false);
 	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = entry->next)
 		if (entry->stale)
 			next = MIN(next, entry->stale_until);
@@ -368,7 +371,7 @@ void gcks_server_group_gone(uint32_t identifier, const char *name)
 	struct gone gone = { .identifier = identifier };
 
 	snprintf(gone.reason, sizeof(gone.reason), "group %s is not served any more", name);
-	gcks_server_end(why_gone, &gone, true);
+	end_where(why_gone, &gone, true);
 	remove_sas(identifier);
 }
 
@@ -402,7 +405,7 @@ static void reconsider(struct event *event)
 	if (!gcksd.configured)
 		return;
 	end_orphans();
-	gcks_server_end(why_forbidden, NULL, true);
+	end_where(why_forbidden, NULL, true);
 	gcks_announce_groups();
 	gcks_server_rekey_reconsider();
 }
@@ -431,7 +434,7 @@ unsigned int gcks_server_clear(const char *identity, uint32_t group)
 {
 	struct cleared cleared = { identity, group };
 
-	return gcks_server_end(why_cleared, &cleared, true);
+	return end_where(why_cleared, &cleared, true);
 }
 
 void gcks_server_start(void)

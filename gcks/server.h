@@ -16,19 +16,15 @@
 #include "gcks/gcksd.h"
 
 extern const struct gcks_tables gcks_server_tables;	 /* gcksd's */
-int64_t gcks_now_ms(void);				 /* monotonic milliseconds */
 const char *gcks_server_group_name(uint32_t identifier); /* "": not configured */
 
 /* -- server.c -- */
 
 /*
- * End every registration that `why` names a reason for (NULL: it stays): store (one commit for all
- * of them), table, bgpd, a rekey if the group's policy wants one; with `tell_charon` also the
- * members. The reason is copied.  How many.
+ * End every registration over one IKE_SA (not 0), in one group or with 0 in all: store (one commit for
+ * all of them), table, bgpd, a rekey if the group's policy wants one; with `tell_charon` also the
+ * members.  How many.
  */
-typedef const char *gcks_why_ended(const struct gcks_registration *entry, const void *argument);
-unsigned int gcks_server_end(gcks_why_ended *why, const void *argument, bool tell_charon);
-/* The same of those over one IKE_SA (not 0), in one group or with 0 in all. */
 unsigned int gcks_server_end_over(uint32_t ike_sa, uint32_t group, const char *reason,
 				  bool tell_charon);
 void gcks_server_tell_end(uint32_t ike_sa, uint32_t group, const char *reason);

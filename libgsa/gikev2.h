@@ -14,9 +14,7 @@
 
 #include "keywrap.h"
 
-/* Exchange types, payload types, protocol ids */
-enum { GSA_EXCHANGE_AUTH = 39, GSA_EXCHANGE_REGISTRATION = 40, GSA_EXCHANGE_REKEY = 41,
-       GSA_EXCHANGE_INBAND_REKEY = 42 };
+/* Payload types, protocol ids */
 enum { GSA_PAYLOAD_SAG = 33, GSA_PAYLOAD_IDG = 50, GSA_PAYLOAD_GSA = 51, GSA_PAYLOAD_KD = 52 };
 enum { GSA_PROTOCOL_AH = 2, GSA_PROTOCOL_ESP = 3, GSA_PROTOCOL_GIKE_UPDATE = 6 };
 
@@ -134,9 +132,8 @@ size_t gsa_key_download_encode(const struct gsa_key_download *kd, uint8_t *out, 
  */
 bool gsa_data_sa_key_sizes(const struct gsa_data_sa *sa, size_t *encryption, size_t *integrity);
 
-/* The same one by one; 0 also for a key that the SA does not have (AH, AEAD). */
+/* That of the encryption key alone; 0 also when the SA has none (AH). */
 size_t gsa_data_sa_encryption_key_size(const struct gsa_data_sa *sa);
-size_t gsa_data_sa_integrity_key_size(const struct gsa_data_sa *sa);
 
 /* A cipher whose nonces several senders under one key would repeat (RFC 6054)? */
 bool gsa_data_sa_counter_mode(const struct gsa_data_sa *sa);

@@ -78,7 +78,7 @@ size_t gsa_data_sa_encryption_key_size(const struct gsa_data_sa *sa)
 	return bits / 8 + encryption->salt;
 }
 
-size_t gsa_data_sa_integrity_key_size(const struct gsa_data_sa *sa)
+static size_t integrity_key_size(const struct gsa_data_sa *sa)
 {
 	for (size_t i = 0; i < GSA_COUNT(integrities); i++)
 		if (integrities[i].id == sa->integrity)
@@ -91,7 +91,7 @@ bool gsa_data_sa_key_sizes(const struct gsa_data_sa *sa, size_t *encryption, siz
 	bool aead = gsa_encryption_aead(sa->encryption) == GSA_AEAD_YES;
 
 	*encryption = gsa_data_sa_encryption_key_size(sa);
-	*integrity = gsa_data_sa_integrity_key_size(sa);
+	*integrity = integrity_key_size(sa);
 	if (sa->protocol == GSA_PROTOCOL_AH)
 		return *integrity != 0;
 	if (sa->protocol != GSA_PROTOCOL_ESP || *encryption == 0)

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "libgsa/keywrap.h"
 
-#include <string.h>
-
 #include <openssl/evp.h>
 
 /* RFC 5649 §4.1: an eight-octet check value, then whole semiblocks of 8 octets. */
