@@ -126,15 +126,6 @@ void gcks_pattern_insert(struct gcks_pattern **list, struct gcks_pattern *patter
 	*list = pattern;
 }
 
-bool gcks_pattern_add(struct gcks_pattern **list, const char *text)
-{
-	struct gcks_pattern *pattern = gcks_pattern_new(text);
-
-	if (pattern)
-		gcks_pattern_insert(list, pattern);
-	return pattern != NULL;
-}
-
 void gcks_pattern_remove(struct gcks_pattern **list, const char *text)
 {
 	struct gcks_pattern *pattern;

@@ -83,8 +83,6 @@ struct gcks_pattern *gcks_pattern_new(const char *text);
 void gcks_pattern_free(struct gcks_pattern *pattern);
 /* At the end; adopts the pattern, which is freed if the list has one like it. */
 void gcks_pattern_insert(struct gcks_pattern **list, struct gcks_pattern *pattern);
-/* Both; false: no memory. */
-bool gcks_pattern_add(struct gcks_pattern **list, const char *text);
 void gcks_pattern_remove(struct gcks_pattern **list, const char *text);
 
 /*

@@ -50,8 +50,10 @@ static void need(bool ok, const char *what)
 static struct gcks_group *add_group(const char *name, uint32_t identifier)
 {
 	struct gcks_group *added = gcks_policy_add(&policy, name);
+	struct gcks_pattern *permit = gcks_pattern_new("*.example");
 
-	need(added && gcks_pattern_add(&added->permit, "*.example"), "no memory");
+	need(added && permit, "no memory");
+	gcks_pattern_insert(&added->permit, permit);
 	added->identifier = identifier;
 	added->sharing = GCKS_SHARING_GROUP;
 	added->cipher = GCKS_CIPHER_AES256CBC_SHA256;

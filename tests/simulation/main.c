@@ -67,18 +67,19 @@ static void comes(struct member *unused, struct push *push, uint64_t number)
 /* One leaves, by itself or denied by the operator, and another one comes. */
 static void leave(struct member *member)
 {
-	char pattern[48];
+	struct gcks_pattern *pattern;
 
 	member->wants = false;
 	if (sim_random(2)) {
 		member->denied = true;
-		snprintf(pattern, sizeof(pattern), "%s", member->identity);
-		/* the last hundred only, as an operator tidies up */
-		if (!gcks_pattern_add(&member->group->policy->deny, pattern))
+		pattern = gcks_pattern_new(member->identity);
+		if (!pattern)
 			abort();
+		/* the last hundred only, as an operator tidies up */
+		gcks_pattern_insert(&member->group->policy->deny, pattern);
 		sim_server_end(member);
 		SIM_CHECK(!sim_server_register(member), "%s is denied", member->identity);
-		gcks_pattern_remove(&member->group->policy->deny, pattern);
+		gcks_pattern_remove(&member->group->policy->deny, member->identity);
 	} else {
 		sim_server_end(member);
 	}
@@ -220,9 +221,11 @@ static void configure(void)
 {
 	for (uint32_t i = 0; i < GROUPS; i++) {
 		struct gcks_group *policy = gcks_policy_add(&sim_policy, declared[i].name);
+		struct gcks_pattern *permit = gcks_pattern_new("*.example");
 
-		if (!policy || !gcks_pattern_add(&policy->permit, "*.example"))
+		if (!policy || !permit)
 			abort();
+		gcks_pattern_insert(&policy->permit, permit);
 		policy->identifier = 100 + i;
 		policy->sharing = declared[i].sharing;
 		policy->cipher = declared[i].cipher;

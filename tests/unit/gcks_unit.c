@@ -30,6 +30,14 @@ struct gcks_prefix prefix_of(const char *text)
 	return prefix;
 }
 
+struct gcks_pattern *pattern_of(const char *text)
+{
+	struct gcks_pattern *pattern = gcks_pattern_new(text);
+
+	ck_assert_ptr_nonnull(pattern);
+	return pattern;
+}
+
 void group_sa_fill(struct group_sa *sa, uint32_t group, uint32_t spi)
 {
 	gsa__group_sa__init(&sa->group_sa);

@@ -42,6 +42,7 @@ Suite *store_sync_suite(void);
 /* From text; what is wrong ends the test. */
 struct gcks_address address_of(const char *text);
 struct gcks_prefix prefix_of(const char *text);
+struct gcks_pattern *pattern_of(const char *text);
 
 /* What a key server sends: AES-CBC-256, HMAC-SHA2-256-128, a key of this SPI's. */
 struct group_sa {

@@ -21,7 +21,7 @@ void key_server_start(struct key_server *server)
 	server->group = gcks_policy_add(&server->policy, "blue");
 	ck_assert_ptr_nonnull(server->group);
 	server->group->identifier = BLUE;
-	ck_assert(gcks_pattern_add(&server->group->permit, "*"));
+	gcks_pattern_insert(&server->group->permit, pattern_of("*"));
 }
 
 void key_server_stop(struct key_server *server)

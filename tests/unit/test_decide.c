@@ -118,7 +118,7 @@ START_TEST(refusals)
 	ck_assert_uint_eq(given.notify, GSA_NOTIFY_REGISTRATION_FAILED);
 	ck_assert_ptr_nonnull(strstr(given.reason, "maximum-members 1"));
 	granted("site1", 3, 0); /* in its own place */
-	ck_assert(gcks_pattern_add(&server.group->deny, "site1"));
+	gcks_pattern_insert(&server.group->deny, pattern_of("site1"));
 	given = key_server_register(&server, "site1", 4, 0);
 	ck_assert_uint_eq(given.notify, GSA_NOTIFY_AUTHORIZATION_FAILED);
 	ck_assert_uint_eq(key_server_register(&server, "site9", 0, 0).notify,

@@ -128,7 +128,7 @@ static void fill(void)
 	ck_assert_ptr_nonnull(sa);
 	gcks_sa_insert(&sas, sa);
 	ck_assert_ptr_nonnull(gcks_policy_add(&policy, "blue"));
-	ck_assert(gcks_pattern_add(&policy.groups->permit, "*.blue.example"));
+	gcks_pattern_insert(&policy.groups->permit, pattern_of("*.blue.example"));
 	fill_member();
 	for (id.spi = 0x2000; id.spi < 0x2010; id.spi++)
 		ck_assert(gcks_kernel_ids_add(&ids, &id));
@@ -152,7 +152,11 @@ static bool add_group(void)
 
 static bool add_pattern(void)
 {
-	return gcks_pattern_add(&policy.groups->permit, "*.red.example");
+	struct gcks_pattern *pattern = gcks_pattern_new("*.red.example");
+
+	if (pattern)
+		gcks_pattern_insert(&policy.groups->permit, pattern);
+	return pattern != NULL;
 }
 
 static bool make_registration(void)
