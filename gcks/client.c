@@ -43,14 +43,6 @@ bool gcks_client_is_out(const struct gcks_membership *membership)
 	       membership->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_EXCLUDED;
 }
 
-int64_t gcks_now_ms(void)
-{
-	struct timeval now;
-
-	monotime(&now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_usec / 1000;
-}
-
 /* ---- after a start ---- */
 
 /* Of an earlier gcksd: what it had learnt about the group comes back with charon's report. */

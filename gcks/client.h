@@ -8,6 +8,7 @@
 #ifndef GCKS_CLIENT_H
 #define GCKS_CLIENT_H
 
+#include "gcks/clock.h"
 #include "gcks/gcksd.h"
 
 /* -- client_install.c -- */
@@ -51,7 +52,6 @@ bool gcks_request_removal(uint32_t request, const struct gcks_kernel_id *id);
 
 /* Refused or excluded: no SA, and nothing to wait for. */
 bool gcks_client_is_out(const struct gcks_membership *membership);
-int64_t gcks_now_ms(void); /* monotonic */
 
 /* -- client_join.c -- */
 

@@ -13,6 +13,11 @@ static int64_t milliseconds(clockid_t clock)
 	return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
+int64_t gcks_now_ms(void)
+{
+	return milliseconds(CLOCK_MONOTONIC);
+}
+
 void gcks_clock_read(struct gcks_clock *clock)
 {
 	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");

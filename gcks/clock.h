@@ -14,6 +14,7 @@ struct gcks_clock {
 	char boot[40]; /* which boot `now` counts from; "": not known */
 };
 
+int64_t gcks_now_ms(void); /* monotonic */
 void gcks_clock_read(struct gcks_clock *clock);
 /* Milliseconds that the time of day was stepped by between two readings of one boot. */
 int64_t gcks_clock_stepped(const struct gcks_clock *before, const struct gcks_clock *after);

@@ -20,15 +20,17 @@
 #include "lib/log.h"
 #include "lib/network.h"
 
+#include "gcks/clock.h"
 #include "gcks/local.h"
 #include "libgsa/message.h"
 #include "libgsa/secret.h"
 
-#define PENDING_MAX    16  /* connections without Hello */
-#define READ_BATCH     100 /* messages, then other events get their turn */
-#define LOG_INTERVAL_S 60
-#define LOG_BURST      5 /* other reasons than the last one, in an interval */
-#define ACCEPT_RETRY_S 1
+#define PENDING_MAX	 16  /* connections without Hello */
+#define READ_BATCH	 100 /* messages, then other events get their turn */
+#define SYNC_INTERVAL_MS 10
+#define LOG_INTERVAL_S	 60
+#define LOG_BURST	 5 /* other reasons than the last one, in an interval */
+#define ACCEPT_RETRY_S	 1
 
 static struct {
 	int fd;
@@ -83,10 +85,25 @@ static void send_hello(Gsa__Role role)
 
 static void read_socket(struct event *event);
 
-static void read_later(struct gcks_connection *connection)
+static void read_on(struct gcks_connection *connection)
 {
 	event_add_read(gcks_local.loop, read_socket, connection, connection->fd,
 		       &connection->t_read);
+}
+
+/*
+ * A sync costs as much as several registrations.  In a burst it is shared: what comes soon after
+ * one waits in the socket, for the next.
+ */
+static void read_later(struct gcks_connection *connection)
+{
+	int64_t wait = gcks_local.synced_at + SYNC_INTERVAL_MS - gcks_now_ms();
+
+	if (wait > 0)
+		event_add_timer_msec(gcks_local.loop, read_socket, connection, (long)wait,
+				     &connection->t_read);
+	else
+		read_on(connection);
 }
 
 static bool may_serve(Gsa__Role role)
@@ -285,8 +302,10 @@ static void read_socket(struct event *event)
 		ssize_t length = recv(connection->fd, data, sizeof(data), MSG_DONTWAIT | MSG_TRUNC);
 		bool alive;
 
-		if (length < 0 && ERRNO_IO_RETRY(errno))
-			break;
+		if (length < 0 && ERRNO_IO_RETRY(errno)) {
+			read_later(connection);
+			return;
+		}
 		if (length < 0 || (length == 0 && peer_closed(connection->fd))) {
 			gcks_connection_lost(connection,
 					     length ? safe_strerror(errno) : "it was closed");
@@ -299,7 +318,7 @@ static void read_socket(struct event *event)
 		if (connection->role != GSA__ROLE__ROLE_UNSPECIFIED && !connection->served)
 			return; /* waits */
 	}
-	read_later(connection);
+	read_on(connection);
 }
 
 /* ---- accepting ---- */

@@ -33,6 +33,7 @@ DECLARE_DLIST(gcks_connections, struct gcks_connection, item);
 
 struct gcks_local {
 	struct event_loop *loop;
+	int64_t synced_at; /* monotonic milliseconds, of the store, by whoever was sent to */
 	struct gcks_connections_head pending[1]; /* no Hello yet */
 	struct gcks_connection *clients[GCKS_LOCAL_ROLES];
 	struct gcks_client_status status[GCKS_LOCAL_ROLES];

@@ -5,6 +5,7 @@
 #include "lib/log.h"
 #include "lib/network.h"
 
+#include "gcks/clock.h"
 #include "gcks/local.h"
 #include "libgsa/message.h"
 #include "libgsa/secret.h"
@@ -118,6 +119,7 @@ void gcks_connection_refuse(struct gcks_connection *connection, const char *reas
 static void write_queue(struct event *event)
 {
 	struct gcks_connection *connection = EVENT_ARG(event);
+	bool synced = gcks_store_is_synced(gcksd.store);
 	struct stream *stream;
 
 	if (connection->failed) {
@@ -131,6 +133,8 @@ static void write_queue(struct event *event)
 		gcks_connection_lost(connection, "what it is to be told is not stored");
 		return;
 	}
+	if (!synced)
+		gcks_local.synced_at = gcks_now_ms();
 	while ((stream = stream_fifo_head(connection->queue))) {
 		if (send(connection->fd, STREAM_DATA(stream), stream_get_endp(stream),
 			 MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {

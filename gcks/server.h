@@ -12,6 +12,7 @@
 #define GCKS_SERVER_H
 
 #include "gcks/client.h"
+#include "gcks/clock.h"
 #include "gcks/decide.h"
 #include "gcks/gcksd.h"
 

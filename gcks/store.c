@@ -295,3 +295,8 @@ bool gcks_store_sync(struct gcks_store *store)
 		return ok;
 	return gcks_store_write_anchor(store, store->serial);
 }
+
+bool gcks_store_is_synced(const struct gcks_store *store)
+{
+	return !store->unsynced;
+}

@@ -88,6 +88,8 @@ bool gcks_store_commit(struct gcks_store *store, const struct gcks_change *chang
  * again.
  */
 bool gcks_store_sync(struct gcks_store *store);
+/* Nothing was committed since. */
+bool gcks_store_is_synced(const struct gcks_store *store);
 const char *gcks_store_error(const struct gcks_store *store);
 
 #endif

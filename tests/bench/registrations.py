@@ -99,8 +99,8 @@ def summary(found):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--members", type=int, default=2000)
-    parser.add_argument("--in-flight", type=int, default=64)
+    parser.add_argument("--members", type=int, default=3000)
+    parser.add_argument("--in-flight", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--credential", choices=CREDENTIALS, help="one only")
     parser.add_argument("--folder", default="/var/tmp", help="where the store's disk is")

@@ -109,7 +109,9 @@ START_TEST(one_sync_for_many)
 		for (uint32_t i = 0; i < 20; i++)
 			commit(store, round * 20 + i);
 		ck_assert_uint_eq(syncs, before);
+		ck_assert(!gcks_store_is_synced(store));
 		ck_assert(gcks_store_sync(store));
+		ck_assert(gcks_store_is_synced(store));
 		ck_assert_uint_eq(syncs, before + 1);
 		/* nothing new: nothing to do */
 		ck_assert(gcks_store_sync(store));
