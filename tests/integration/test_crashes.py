@@ -20,7 +20,7 @@ import time
 
 from agreement import faults, made_sas
 from harness import case, check, main, wait_until
-from observe import check_nothing_clear, converged, still_answering
+from observe import check_nothing_clear, converged, sessions, still_answering
 from rekeying import await_alone, await_generation, check_no_loss, made, rekey, rekey_through
 from topology import ping, vty
 from topology.capture import Capture
@@ -31,6 +31,8 @@ ROUNDS = int(os.environ.get("CRASH_ROUNDS", "50"))
 AGREED_S = 10
 STEP_S = 60
 DAEMONS = ("gcksd", "charon", "bgpd")
+LATE = "site3"  # in both groups
+LATE_S = 8      # of the S/R's update-delay of 30
 TOGETHER = 4    # SAs of a group beyond which gcksd lets a rekey wait
 
 
@@ -157,6 +159,18 @@ def dead_at_activation(lab):
     check_no_loss(flows, start, end)
 
 
+def told_all(lab, before):
+    """Whether the S/R has said to each member, over a new session, that it has told all."""
+    server = str(lab.topology.key_server.address)
+    for node in lab.topology.gateways:
+        peer = lab.show(node.name, "show bgp neighbors")[server]
+        if peer["bgpState"] != "Established" \
+                or peer["connectionsEstablished"] <= before[node.name] \
+                or not peer["gracefulRestartInfo"]["endOfRibRecv"].get("ipv4Unicast"):
+            return False
+    return True
+
+
 @case("the S/R's bgpd restarts soon after those of all members: no route is gone in between")
 def bgpd_after_bgpd(lab):
     flows = lab.host_flows(reachable=True)
@@ -171,11 +185,18 @@ def bgpd_after_bgpd(lab):
         wait_until(lambda name=node.name: all(
             entry["state"] == "up" for entry in lab.show(name, "show gsa daemons")["daemon"]),
             STEP_S, f"the daemons of {node.name} are connected")
+    # one's routes come long after its session: who does not wait for them announces without them
+    block = f"router bgp {lab.topology.nodes[LATE].as_number}"
+    lab.configure(LATE, block, f"coalesce-time {LATE_S * 1000}")
+    server = str(lab.topology.key_server.address)
+    before = {node.name: sessions(lab, node.name)[server][1] for node in lab.topology.gateways}
     with ping.Traffic(flows) as traffic:
         wait_until(lambda: all(still_answering(flow) for flow in flows), STEP_S, "traffic flows")
         start = time.monotonic()
         lab.kill("sr", "bgpd")
         lab.start("sr", "bgpd")
+        # until then the others keep what they had of it
+        wait_until(lambda: told_all(lab, before), STEP_S, "the S/R has told each member all")
         converged(lab)
         wait_until(lambda: not faults(lab), STEP_S, "both sides agree",
                    diagnose=lambda: "\n".join(faults(lab)))
@@ -183,6 +204,7 @@ def bgpd_after_bgpd(lab):
         wait_until(lambda: all(still_answering(flow) for flow in flows), STEP_S, "traffic flows")
         traffic.stop()
     check_no_loss(flows, start, end)
+    lab.configure(LATE, block, f"no coalesce-time {LATE_S * 1000}")
 
 
 @case(f"{ROUNDS} times a daemon is killed during a registration or a rekey: both sides agree soon")
