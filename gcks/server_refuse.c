@@ -8,13 +8,8 @@
 #include "gcks/server.h"
 #include "libgsa/refused.h"
 
-/* False: not logged this time. */
-static bool log_refused(struct gsa_refused_log *log, const char *line, int priority)
+static void log_refused(const char *line, int priority, unsigned int repeated, unsigned int others)
 {
-	unsigned int repeated, others;
-
-	if (!gsa_refused(log, line, monotime(NULL), &repeated, &others))
-		return false;
 	if (repeated)
 		zlog(priority, "GSA: %s; %u more times since the last such line", line, repeated);
 	else
@@ -22,7 +17,6 @@ static bool log_refused(struct gsa_refused_log *log, const char *line, int prior
 	if (others)
 		zlog_warn("GSA: %u other refusals were not logged: too many different ones",
 			  others);
-	return true;
 }
 
 /* Peers choose it: nothing that could break a log line. */
@@ -42,6 +36,7 @@ void gcks_server_refused(const Gsa__RegistrationRequest *request, uint16_t notif
 	const char *identity = request->peer ? request->peer->identity : "unknown";
 	struct gcks_address address = {};
 	char line[GSA_REFUSED_LINE_MAX], name[GSA_GROUP_NAME_MAX + 1], text[INET6_ADDRSTRLEN];
+	unsigned int repeated, others;
 
 	if (request->peer)
 		gcks_address_from(&address, request->peer->address.data,
@@ -49,13 +44,15 @@ void gcks_server_refused(const Gsa__RegistrationRequest *request, uint16_t notif
 	printable_name(name, sizeof(name), request->group_id);
 	snprintf(line, sizeof(line), "refused %.200s (%s) in group %s: %s", identity,
 		 gcks_address_text(&address, text), name, reason);
-	if (log_refused(&log, line, fault ? LOG_ERR : LOG_WARNING))
-		gcks_notify_member(GCKS_MEMBER_REFUSED, name, identity, &address, notify, reason);
+	if (!gsa_refused(&log, line, monotime(NULL), &repeated, &others))
+		return;
+	log_refused(line, fault ? LOG_ERR : LOG_WARNING, repeated, others);
+	gcks_notify_member(GCKS_MEMBER_REFUSED, name, identity, &address, notify, reason);
 }
 
+/* charon has counted them: a flood of these is not even sent. */
 void gcks_server_refused_peer(const Gsa__RefusedPeer *peer)
 {
-	static struct gsa_refused_log log; /* a flood of these must not hide those of members */
 	struct gcks_address address;
 	char line[GSA_REFUSED_LINE_MAX], text[INET6_ADDRSTRLEN];
 
@@ -63,5 +60,5 @@ void gcks_server_refused_peer(const Gsa__RefusedPeer *peer)
 	snprintf(line, sizeof(line), "peer %.200s (%s) refused: authentication failed: %s",
 		 peer->identity[0] ? peer->identity : "unknown", gcks_address_text(&address, text),
 		 peer->reason);
-	log_refused(&log, line, LOG_WARNING);
+	log_refused(line, LOG_WARNING, peer->repeated_times, peer->others);
 }

@@ -9,13 +9,19 @@
 #   host2 ── site2 ──┘       sr     └── site7   red, and blue with red's credential (PSK)
 """Who may not join is refused with the right notify, and the log says why."""
 
+import re
+
 from harness import case, check, main, wait_until
+from ikev2 import Initiator
 from observe import await_log, check_nothing_clear, check_reachability, converged
 from topology.capture import Capture
 
+INTRUDER = "intruder.red.example"
 AUTHENTICATION_FAILED = 24
 INVALID_GROUP_ID, AUTHORIZATION_FAILED, REGISTRATION_FAILED = 45, 46, 49
 STEP_S = 60
+FLOOD = 100
+FLOOD_INTERVAL_S = 60   # between lines about the same peer
 
 
 def check_refused(lab, site, group, notify, identity, *reason):
@@ -72,6 +78,47 @@ def full(lab):
     check(lab.registration("site1.blue.example"), "the other member is gone too")
     lab.configure("sr", "gsa group blue", "no maximum-members")
     converged(lab)
+
+
+def knock(lab):
+    """One IKE_SA of somebody who has no key."""
+    with Initiator("site2", str(lab.topology.nodes["site2"].address),
+                   str(lab.topology.key_server.address)) as peer:
+        answer = peer.init().authenticate(INTRUDER, "sr.red.example", "guessed")
+    check(answer.errors() == [AUTHENTICATION_FAILED], f"the intruder was told {answer.errors()}")
+
+
+def of_charon(lab):
+    """Messages that gcksd has received."""
+    return next(daemon["received"] for daemon in lab.show("sr", "show gsa daemons")["daemon"]
+                if daemon["name"] == "charon")
+
+
+def counted(lab):
+    """How many refusals of the intruder the lines of gcksd's log speak of."""
+    return sum(1 + int((re.search(r"; (\d+) more times since", line) or [0, 0])[1])
+               for line in lab.log_lines("sr", "gcksd", INTRUDER, "refused"))
+
+
+@case("who fails to authenticate again and again is a message to gcksd and a line a minute, with "
+      "their number")
+def flood(lab):
+    before = of_charon(lab)
+    for _ in range(FLOOD):
+        knock(lab)
+    sent = of_charon(lab) - before
+    check(sent < FLOOD / 2, f"{sent} messages of charon for {FLOOD} failures, and others'")
+    await_log(lab, "sr", "gcksd", INTRUDER, "refused")
+    knocks = FLOOD
+
+    def once_more():
+        nonlocal knocks
+        knock(lab)
+        knocks += 1
+        return counted(lab) > FLOOD
+    wait_until(once_more, FLOOD_INTERVAL_S + STEP_S, "a line has the number of all failures",
+               diagnose=lambda: str(lab.log_lines("sr", "gcksd", INTRUDER, "refused")))
+    check(counted(lab) <= knocks, f"the log speaks of {counted(lab)} failures, not {knocks}")
 
 
 @case("the proper members do not suffer, the refused ones reach nobody and leak nothing")
