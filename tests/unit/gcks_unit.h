@@ -34,6 +34,7 @@ Suite *planner_pairwise_suite(void);
 Suite *planner_random_suite(void);
 Suite *registration_suite(void);
 Suite *rekey_suite(void);
+Suite *rekey_delivery_suite(void);
 Suite *sa_table_suite(void);
 Suite *store_suite(void);
 Suite *store_version_suite(void);

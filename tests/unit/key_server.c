@@ -41,6 +41,29 @@ struct gcks_sa_group *key_server_sas(struct key_server *server)
 	return gcks_sa_group_find(&server->sas, BLUE);
 }
 
+enum gcks_rekey_phase key_server_phase(struct key_server *server)
+{
+	return gcks_rekey_phase(key_server_sas(server));
+}
+
+uint32_t key_server_generation(struct key_server *server)
+{
+	return gcks_sa_current(&server->sas, BLUE)->generation;
+}
+
+void key_server_trigger(struct key_server *server, enum gcks_trigger why)
+{
+	ck_assert(gcks_rekey_trigger(key_server_sas(server), why, server->now));
+}
+
+size_t key_server_count(struct key_server *server, enum gcks_delivery delivery)
+{
+	const struct gcks_registration_group *group =
+		gcks_registration_group(&server->registrations, BLUE);
+
+	return group ? group->deliveries[delivery].count : 0;
+}
+
 static time_t wall(const struct key_server *server)
 {
 	return WALL + server->now / 1000;

@@ -51,6 +51,12 @@ bool key_server_end(struct key_server *server, struct gcks_registration *entry);
 struct gcks_registration *key_server_find(struct key_server *server, const char *identity);
 struct gcks_sa_group *key_server_sas(struct key_server *server);
 
+/* Of its rekeys. */
+enum gcks_rekey_phase key_server_phase(struct key_server *server);
+uint32_t key_server_generation(struct key_server *server); /* of the newest SA */
+void key_server_trigger(struct key_server *server, enum gcks_trigger why);
+size_t key_server_count(struct key_server *server, enum gcks_delivery delivery); /* members */
+
 /* Everything that is to be done now; then, step by step, up to a later time. */
 void key_server_run(struct key_server *server);
 void key_server_advance(struct key_server *server, int64_t milliseconds);

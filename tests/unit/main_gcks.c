@@ -10,6 +10,7 @@ int main(void)
 	srunner_add_suite(runner, registration_suite());
 	srunner_add_suite(runner, sa_table_suite());
 	srunner_add_suite(runner, rekey_suite());
+	srunner_add_suite(runner, rekey_delivery_suite());
 	srunner_add_suite(runner, decide_suite());
 	srunner_add_suite(runner, kernel_id_suite());
 	srunner_add_suite(runner, member_suite());
