@@ -37,7 +37,11 @@ Suite *rekey_suite(void);
 Suite *rekey_delivery_suite(void);
 Suite *sa_table_suite(void);
 Suite *store_suite(void);
+Suite *store_refused_suite(void);
 Suite *store_version_suite(void);
+Suite *store_copy_suite(void);
+Suite *store_key_server_suite(void);
+Suite *store_time_suite(void);
 Suite *store_sync_suite(void);
 
 /* From text; what is wrong ends the test. */

@@ -24,8 +24,12 @@ int main(void)
 	srunner_add_suite(runner, planner_pairwise_suite());
 	srunner_add_suite(runner, pairwise_random_suite());
 	srunner_add_suite(runner, store_suite());
+	srunner_add_suite(runner, store_refused_suite());
 	srunner_add_suite(runner, store_sync_suite());
 	srunner_add_suite(runner, store_version_suite());
+	srunner_add_suite(runner, store_copy_suite());
+	srunner_add_suite(runner, store_key_server_suite());
+	srunner_add_suite(runner, store_time_suite());
 	srunner_add_suite(runner, key_server_random_suite());
 	srunner_add_suite(runner, key_server_fault_suite());
 	srunner_add_suite(runner, gcks_memory_suite());

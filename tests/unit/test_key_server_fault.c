@@ -5,9 +5,6 @@
  * the store has lost the tables have lost.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,10 +13,10 @@
 #include "gcks/former.h"
 #include "tests/unit/fault.h"
 #include "tests/unit/key_server.h"
+#include "tests/unit/store_files.h"
 
 #define MANY 4000 /* faults that no run here has places for */
 
-static char folder[256], path[288], key_file[288], error[512];
 static struct key_server server;
 
 /* ---- the disk ---- */
@@ -45,26 +42,6 @@ static void use_full_pwrite(bool use)
 
 	ck_assert_int_eq(vfs->xSetSystemCall(vfs, "pwrite", call), SQLITE_OK);
 	ck_assert_int_eq(vfs->xSetSystemCall(vfs, "pwrite64", call), SQLITE_OK);
-}
-
-static int remove_one(const char *name, const struct stat *status, int kind, struct FTW *at)
-{
-	return remove(name);
-}
-
-static void make_folder(void)
-{
-	const char *temporary = getenv("TMPDIR");
-
-	snprintf(folder, sizeof(folder), "%s/gcks-fault-XXXXXX", temporary ? temporary : P_tmpdir);
-	ck_assert_ptr_nonnull(mkdtemp(folder));
-	snprintf(path, sizeof(path), "%s/gcksd.db", folder);
-	snprintf(key_file, sizeof(key_file), "%s/gcksd.key", folder);
-}
-
-static void remove_folder(void)
-{
-	nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 /* ---- what is told to members, and what is stored ---- */
@@ -138,11 +115,12 @@ static void check(const char *what, unsigned int n)
 
 	gcks_store_close(server.store);
 	server.store = NULL;
-	store = gcks_store_open(path, key_file, error, sizeof(error));
-	ck_assert_msg(store != NULL, "%s %u: %s", what, n, error);
+	store = gcks_store_open(store_path, store_key_file, store_error, sizeof(store_error));
+	ck_assert_msg(store != NULL, "%s %u: %s", what, n, store_error);
 	ck_assert_str_eq(gcks_store_notice(store), "");
-	ck_assert_msg(gcks_store_load(store, &registrations, &sas, &ids, error, sizeof(error)),
-		      "%s %u: %s", what, n, error);
+	ck_assert_msg(gcks_store_load(store, &registrations, &sas, &ids, store_error,
+				      sizeof(store_error)),
+		      "%s %u: %s", what, n, store_error);
 	for (const struct gcks_sa *sa = server.sas.head; sa; sa = sa->next)
 		ck_assert_msg(stored_sa(&sas, sa), "%s %u: SA %u is not stored", what, n,
 			      sa->generation);
@@ -194,14 +172,13 @@ static void check_story(const char *what, unsigned int n, bool failed)
 
 static void prepare(void)
 {
-	make_folder();
+	store_files_make();
 	key_server_start(&server);
 	server.group->sharing = GCKS_SHARING_PAIRWISE;
 	server.group->cipher = GCKS_CIPHER_AES256GCM16;
 	server.group->rekey_on_leave = true;
 	story = (struct story){};
-	server.store = gcks_store_open(path, key_file, error, sizeof(error));
-	ck_assert_msg(server.store != NULL, "%s", error);
+	server.store = must_open();
 }
 
 START_TEST(allocations)
@@ -219,7 +196,7 @@ START_TEST(allocations)
 		check_story("allocation", n, failed);
 		check("allocation", n);
 		key_server_stop(&server);
-		remove_folder();
+		store_files_remove();
 		ck_assert_msg(fault_live() == live, "allocation %u: memory is lost", n);
 		if (!failed)
 			break;
@@ -243,7 +220,7 @@ START_TEST(disk_writes)
 		check_story("write", n, disk_failed);
 		check("write", n);
 		key_server_stop(&server);
-		remove_folder();
+		store_files_remove();
 		if (!disk_failed)
 			break;
 	}

@@ -9,18 +9,17 @@
  * used under it.
  */
 #include <fcntl.h>
-#include <ftw.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "gcks/clock.h"
 #include "tests/unit/key_server.h"
+#include "tests/unit/store_files.h"
 
 #define STEPS	 2000
 #define MEMBERS	 12
 #define TEKS_MAX 4096
 
-static char folder[256], path[288], wal[320], key_file[288], copy_file[288], error[512];
+static char wal[320];
 static struct key_server server;
 static struct gcks_kernel_ids ids;
 static int64_t boots;
@@ -139,12 +138,11 @@ static void start_gcksd(void)
 				    .wall = (1700000000 + server.now / 1000) * 1000 };
 
 	snprintf(clock.boot, sizeof(clock.boot), "%lld", (long long)boots);
-	server.store = gcks_store_open(path, key_file, error, sizeof(error));
-	ck_assert_msg(server.store != NULL, "%s", error);
+	server.store = must_open();
 	gcks_store_set_clock(server.store, &clock);
-	ck_assert_msg(gcks_store_load(server.store, &server.registrations, &server.sas, &ids, error,
-				      sizeof(error)),
-		      "%s", error);
+	ck_assert_msg(gcks_store_load(server.store, &server.registrations, &server.sas, &ids,
+				      store_error, sizeof(store_error)),
+		      "%s", store_error);
 	for (struct gcks_sa_group *group = server.sas.groups; group; group = group->next)
 		gcks_rekey_loaded(&server.tables, group);
 }
@@ -161,18 +159,13 @@ static void kill_gcksd(void)
 {
 	char db[400], log[400];
 
-	snprintf(db, sizeof(db), "%s.killed", path);
+	snprintf(db, sizeof(db), "%s.killed", store_path);
 	snprintf(log, sizeof(log), "%s.killed", wal);
-	copy(path, db);
+	copy(store_path, db);
 	copy(wal, log);
 	stop_gcksd();
-	copy(db, path);
+	copy(db, store_path);
 	copy(log, wal);
-}
-
-static int remove_one(const char *name, const struct stat *status, int kind, struct FTW *at)
-{
-	return remove(name);
 }
 
 /* ---- events ---- */
@@ -240,7 +233,7 @@ static void restart(void)
 static void take_copy(void)
 {
 	stop_gcksd();
-	copy(path, copy_file);
+	copy(store_path, store_file_beside("copy"));
 	have_copy = true;
 	start_gcksd();
 	charon_comes_back();
@@ -251,7 +244,7 @@ static void put_copy_back(void)
 	if (!have_copy)
 		return;
 	stop_gcksd();
-	copy(copy_file, path);
+	copy(store_file_beside("copy"), store_path);
 	unlink(wal);
 	start_gcksd();
 	restores++;
@@ -274,15 +267,9 @@ static void (*const events[])(void) = {
 
 START_TEST(no_sender_id_twice)
 {
-	const char *temporary = getenv("TMPDIR");
-
 	srand(4711u + (unsigned int)_i);
-	snprintf(folder, sizeof(folder), "%s/gcks-random-XXXXXX", temporary ? temporary : P_tmpdir);
-	ck_assert_ptr_nonnull(mkdtemp(folder));
-	snprintf(path, sizeof(path), "%s/gcksd.db", folder);
-	snprintf(wal, sizeof(wal), "%s-wal", path);
-	snprintf(key_file, sizeof(key_file), "%s/gcksd.key", folder);
-	snprintf(copy_file, sizeof(copy_file), "%s/copy", folder);
+	store_files_make();
+	snprintf(wal, sizeof(wal), "%s-wal", store_path);
 	key_server_start(&server);
 	server.group->sharing = GCKS_SHARING_PAIRWISE;
 	server.group->cipher = GCKS_CIPHER_AES128GCM16;
@@ -306,7 +293,7 @@ START_TEST(no_sender_id_twice)
 	ck_assert_uint_gt(server.group->sender_id_bits == 8 ? anews : 1, 0);
 	stop_gcksd();
 	key_server_stop(&server);
-	nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	store_files_remove();
 }
 END_TEST
 

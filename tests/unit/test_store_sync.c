@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* When the store is on the disk: one sync for many commits, and a failed one is never a success. */
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
 
-#include "gcks/store.h"
-#include "tests/unit/gcks_unit.h"
+#include "tests/unit/store_files.h"
 
 static unsigned int syncs;
 static bool disk_fails, read_only;
-static char folder[256], path[288], key_file[288];
 
 /* In the place of libc's, the first two also for SQLite. */
 static int synced(int fd, long call)
@@ -42,34 +39,10 @@ int statvfs(const char *name, struct statvfs *status)
 	return 0;
 }
 
-static void make_folder(void)
+static void start(void)
 {
-	const char *temporary = getenv("TMPDIR");
-
 	disk_fails = read_only = false;
-	snprintf(folder, sizeof(folder), "%s/gcks-sync-XXXXXX", temporary ? temporary : P_tmpdir);
-	ck_assert_ptr_nonnull(mkdtemp(folder));
-	snprintf(path, sizeof(path), "%s/gcksd.db", folder);
-	snprintf(key_file, sizeof(key_file), "%s/gcksd.key", folder);
-}
-
-static int remove_one(const char *name, const struct stat *status, int kind, struct FTW *at)
-{
-	return remove(name);
-}
-
-static void remove_folder(void)
-{
-	nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static struct gcks_store *must_open(void)
-{
-	char error[512] = "";
-	struct gcks_store *store = gcks_store_open(path, key_file, error, sizeof(error));
-
-	ck_assert_msg(store != NULL, "%s", error);
-	return store;
+	store_files_make();
 }
 
 static void commit(struct gcks_store *store, uint32_t number)
@@ -86,7 +59,7 @@ static int rows(void)
 	sqlite3_stmt *statement;
 	int count;
 
-	ck_assert_int_eq(sqlite3_open(path, &database), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_open(store_path, &database), SQLITE_OK);
 	ck_assert_int_eq(sqlite3_prepare_v2(database, "SELECT count(*) FROM kernel_id", -1,
 					    &statement, NULL),
 			 SQLITE_OK);
@@ -130,7 +103,7 @@ START_TEST(failed_sync)
 	disk_fails = true;
 	for (int i = 0; i < 3; i++) {
 		ck_assert(!gcks_store_sync(store));
-		ck_assert_msg(strstr(gcks_store_error(store), path) != NULL, "%s",
+		ck_assert_msg(strstr(gcks_store_error(store), store_path) != NULL, "%s",
 			      gcks_store_error(store));
 	}
 	commit(store, 2);
@@ -142,7 +115,7 @@ START_TEST(failed_sync)
 		char log[320];
 		struct stat status;
 
-		snprintf(log, sizeof(log), "%s-wal", path);
+		snprintf(log, sizeof(log), "%s-wal", store_path);
 		ck_assert_int_eq(stat(log, &status), 0);
 		ck_assert_int_eq(status.st_size, 0);
 	}
@@ -181,7 +154,7 @@ Suite *store_sync_suite(void)
 	Suite *suite = suite_create("store_sync");
 	TCase *tests = tcase_create("store_sync");
 
-	tcase_add_checked_fixture(tests, make_folder, remove_folder);
+	tcase_add_checked_fixture(tests, start, store_files_remove);
 	tcase_add_test(tests, one_sync_for_many);
 	tcase_add_test(tests, failed_sync);
 	tcase_add_test(tests, turned_read_only);
