@@ -20,8 +20,11 @@ int main(void)
 	srunner_add_suite(runner, former_suite());
 	srunner_add_suite(runner, mtu_suite());
 	srunner_add_suite(runner, planner_suite());
+	srunner_add_suite(runner, planner_sa_suite());
+	srunner_add_suite(runner, planner_mode_suite());
 	srunner_add_suite(runner, planner_random_suite());
 	srunner_add_suite(runner, planner_pairwise_suite());
+	srunner_add_suite(runner, planner_sender_suite());
 	srunner_add_suite(runner, pairwise_random_suite());
 	srunner_add_suite(runner, store_suite());
 	srunner_add_suite(runner, store_refused_suite());
