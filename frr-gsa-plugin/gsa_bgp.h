@@ -58,7 +58,7 @@ struct gsa_instance {
 	bool enabled;
 	uint8_t attribute_type;
 
-	uint64_t malformed, filtered, refused;
+	uint64_t malformed, withheld, refused;
 	time_t malformed_logged;
 };
 DECLARE_DLIST(gsa_instances, struct gsa_instance, item);

@@ -12,6 +12,7 @@
 #define GSA_STR "Security groups (group security association)\n"
 
 bool gsa_debug;
+static bool debug_configured; /* in the configuration node, so it is written */
 
 /* Attribute types of the range that mean something else. */
 static const char *attribute_type_taken(long type)
@@ -102,12 +103,14 @@ DEFPY (debug_gsa_bgp,
        "Membership, routes of groups and their protection\n")
 {
 	gsa_debug = !no;
+	if (vty->node == CONFIG_NODE)
+		debug_configured = !no;
 	return CMD_SUCCESS;
 }
 
 static int write_debug(struct vty *vty, bool running)
 {
-	if (!gsa_debug)
+	if (!(running ? debug_configured : gsa_debug))
 		return 0;
 	vty_out(vty, running ? "debug gsa bgp\n" : "  GSA debugging is on\n");
 	return 1;

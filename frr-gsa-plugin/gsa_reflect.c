@@ -67,7 +67,7 @@ static int announce_check(struct update_subgroup *subgrp, struct bgp_dest *dest,
 	count = announced_groups(instance, pi, gsa_class_of(SUBGRP_PEER(subgrp)->update_class),
 				 tag, groups);
 	if (!count) {
-		instance->filtered++;
+		instance->withheld++;
 		*announce = false;
 		return 0;
 	}

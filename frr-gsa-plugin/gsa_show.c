@@ -42,7 +42,7 @@ static struct json_object *state_json(void)
 		json_object_int_add(entry, "attribute-type", instance->attribute_type);
 		json_object_int_add(entry, "malformed", instance->malformed);
 		json_object_int_add(entry, "refused", instance->refused);
-		json_object_int_add(entry, "filtered", instance->filtered);
+		json_object_int_add(entry, "withheld", instance->withheld);
 		json_object_array_add(list, entry);
 	}
 	json_object_object_add(json, "instance", list);
@@ -107,7 +107,7 @@ static void state_text(struct vty *vty)
 			instance->bgp->name_pretty,
 			instance->enabled ? "enabled" : "disabled, group routes are withheld",
 			instance->attribute_type, instance->malformed, instance->refused,
-			instance->filtered);
+			instance->withheld);
 	vty_out(vty, "gcksd: %s%s%s; messages sent %" PRIu64 ", received %" PRIu64
 		", dropped %" PRIu64 "\n",
 		link_state_name(), gsa_link_status.error[0] ? ", " : "", gsa_link_status.error,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* show gsa group [NAME] [json]: groups that this key server serves */
+/* show gsa group [NAME] [detail] [json]: groups that this key server serves */
 #include <zebra.h>
 
 #include "gcks/server.h"
@@ -182,10 +182,11 @@ static void group_detail(struct vty *vty, const struct gcks_group *group)
 
 DEFPY (show_gsa_group,
        show_gsa_group_cmd,
-       "show gsa group [WORD$gsa_group] [json$json]",
+       "show gsa group [WORD$gsa_group] [detail$detail] [json$json]",
        SHOW_GSA_STR
        "Groups that this key server serves\n"
        "Name of a group\n"
+       "All that is known of each, as with a name\n"
        JSON_STR)
 {
 	struct gcks_group *group;
@@ -201,12 +202,13 @@ DEFPY (show_gsa_group,
 			json_object_array_add(list, group_json(group));
 		return gcks_json_list(vty, "group", list);
 	}
-	if (gsa_group) {
-		group_detail(vty, group);
-		return CMD_SUCCESS;
-	}
 	if (!group) {
 		vty_out(vty, "No group is configured.\n");
+		return CMD_SUCCESS;
+	}
+	if (gsa_group || detail) {
+		for (; group; group = gsa_group ? NULL : group->next)
+			group_detail(vty, group);
 		return CMD_SUCCESS;
 	}
 	table = gcks_table_new();

@@ -293,6 +293,39 @@ def completion(lab):
     lab.configure("sr", "no gsa member x")
 
 
+@case("README's lines for vtysh are commands as they stand there")
+def readme(lab):
+    place = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../README.md")
+    with open(place, encoding="utf-8") as file:
+        blocks = re.findall(r"^vtysh:\n\n```\n(.*?)^```", file.read(), re.M | re.S)
+    check(len(blocks) == 2, f"README has {len(blocks)} blocks of lines for vtysh")
+    path = os.path.join(os.environ["LAB_RUN"], "sr/run/readme.conf")
+    for block in blocks + ["gsa group blue\n lifetime 5\nexit\n"]:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(block)
+        answer = lab.run("sr", "sh", "-c", f"{lab.programs.vtysh} -C -f /run/readme.conf 2>&1",
+                         check=False)
+        check(bool(answer) == (block not in blocks), f"{block}: {answer or 'taken'}")
+
+
+@case("show gsa group detail: all that is known of each group")
+def detail(lab):
+    answer = lab.vtysh("sr", "show gsa group detail")
+    for name in ("blue", "empty"):
+        one = lab.vtysh("sr", f"show gsa group {name}").splitlines()[0]
+        check(one.startswith(f"Group {name}, ") and one in answer, f"{name}: {one}: {answer}")
+
+
+@case("debug is written when it was configured, not when it was only switched on")
+def debugs(lab):
+    for line in ("debug gsa server", "debug gsa bgp"):
+        for commands, written in (([line], False), (["configure terminal", line], True),
+                                  (["configure terminal", f"no {line}"], False)):
+            lab.vtysh("sr", *commands)
+            found = line in lab.vtysh("sr", "show running-config").splitlines()
+            check(found == written, f"{commands}: {'written' if found else 'not written'}")
+
+
 @case("gsa rekey group: a new SA, or the reason why there is none")
 def rekey(lab):
     for name, words in (("nosuch", ("group nosuch is not configured", "show gsa group")),
