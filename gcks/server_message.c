@@ -4,6 +4,7 @@
 
 #include "lib/log.h"
 
+#include "gcks/given.h"
 #include "gcks/server.h"
 
 /* ---- what charon holds ---- */
@@ -68,43 +69,15 @@ static void update_repeated(const struct gcks_registration *before, const Gsa__P
 	}
 }
 
-/* Is one of them in use?  Then the Sender-IDs that came with it are of the present counter. */
-static bool holds_sa(const Gsa__Registration *repeated, const struct gcks_sa_group *group)
-{
-	for (const struct gcks_sa *sa = group->newest; sa; sa = gcks_sa_older(sa))
-		for (size_t i = 0; i < repeated->n_spi; i++)
-			if (repeated->spi[i] == sa->spi)
-				return true;
-	return false;
-}
-
-/*
- * Was the member given something that the store does not know?  Then this is an older copy that its
- * anchor has not told (anchor.h), and a Sender-ID could be given twice.  So it is if the registration
- * itself is not known, because the member has come since; `known`: it is of this store.
- */
-static bool knows_more(const Gsa__Registration *repeated, bool known)
-{
-	const struct gcks_sa_group *group = gcks_sa_group_find(&gcksd.sas, repeated->group);
-
-	if (!group || !group->newest || !gcks_sa_pairwise(group->newest))
-		return false;
-	for (size_t i = 0; i < repeated->n_spi; i++)
-		if (!gcks_sa_knows_spi(&group->numbers, repeated->spi[i]))
-			return true;
-	/* the last one is the highest since the counter began; those before may be of an earlier time */
-	return repeated->n_sender_id && (known || holds_sa(repeated, group)) &&
-	       repeated->sender_id[repeated->n_sender_id - 1] >= group->numbers.sender_id_reserved;
-}
-
 /* True: the group begins anew, with all of its registrations. */
-static bool look_at_given(const Gsa__Registration *repeated, bool known)
+static bool look_at_given(const Gsa__Registration *repeated, const struct gcks_registration *entry)
 {
-	if (!knows_more(repeated, known))
+	struct gcks_sa_group *group = gcks_sa_group_find(&gcksd.sas, repeated->group);
+
+	if (!gcks_given_later(group, entry, repeated))
 		return false;
-	gcks_rekey_anew(gcks_sa_group_find(&gcksd.sas, repeated->group),
-			"a member has SAs or Sender-IDs that this store does not know: it is an "
-			"older copy");
+	gcks_rekey_anew(group, "a member has SAs or Sender-IDs that this store does not know: it "
+			       "is an older copy");
 	gcks_server_rekey_soon();
 	return true;
 }
@@ -126,13 +99,13 @@ static void take_repeated(const Gsa__Registration *repeated)
 		zlog_info("GSA: group %u: registration of %s that charon holds is ended: %s",
 			  repeated->group, peer->identity, reason);
 		gcks_server_tell_end(peer->ike_sa, repeated->group, reason);
-		look_at_given(repeated, entry != NULL);
+		look_at_given(repeated, entry);
 		return;
 	}
 	old_ike_sa = entry->ike_sa;
 	gcks_registration_set_ike_sa(&gcksd.registrations, entry, peer->ike_sa);
 	gcks_registration_set_stale(entry, 0);
-	if (look_at_given(repeated, true))
+	if (look_at_given(repeated, entry))
 		return;
 	if (old_ike_sa && old_ike_sa != peer->ike_sa)
 		gcks_server_tell_end(old_ike_sa, repeated->group,

@@ -19,6 +19,7 @@ Suite *decide_suite(void);
 Suite *former_suite(void);
 Suite *gcks_memory_suite(void);
 Suite *gcks_policy_suite(void);
+Suite *given_suite(void);
 Suite *identity_suite(void);
 Suite *kernel_id_suite(void);
 Suite *key_server_fault_suite(void);

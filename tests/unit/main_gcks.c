@@ -18,6 +18,7 @@ int main(void)
 	srunner_add_suite(runner, member_connection_suite());
 	srunner_add_suite(runner, member_sa_suite());
 	srunner_add_suite(runner, former_suite());
+	srunner_add_suite(runner, given_suite());
 	srunner_add_suite(runner, mtu_suite());
 	srunner_add_suite(runner, planner_suite());
 	srunner_add_suite(runner, planner_sa_suite());
