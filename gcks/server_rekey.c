@@ -19,6 +19,7 @@
 static struct event *t_rekey, *t_clock;
 static int64_t planned = GCKS_NEVER; /* when t_rekey fires */
 static struct gcks_clock last_clock;
+static bool ages_stored = true; /* by the time of day as it is now */
 
 static bool charon_is_up(void)
 {
@@ -405,30 +406,46 @@ void gcks_server_rekey_resume(void)
 /* ---- the clock ---- */
 
 /*
- * Lifetimes, delays and hold times go by the monotonic clock, so a step changes none.  What the
- * store knows by the time of day, for a reboot, follows.
+ * The store has each SA's age by the time of day for a reboot.  Until it has it by the one of today
+ * this is tried again: else an SA could live longer, by the step.
  */
-static void follow_step(int64_t step_ms)
+static void store_ages(void)
 {
+	static bool failed;
 	struct gcks_change *changes;
 	size_t count = 0;
 
-	zlog_warn("GSA: the time of day was stepped by %+" PRId64
-		  " s; lifetimes of SAs, delays and "
-		  "hold times go on as they were",
-		  step_ms / 1000);
-	for (struct gcks_sa *sa = gcksd.sas.head; sa; sa = sa->next, count++)
-		sa->created_at = MAX(sa->created_at + step_ms / 1000, 0);
-	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = entry->next)
-		entry->registered_at = MAX(entry->registered_at + step_ms / 1000, 0);
+	for (struct gcks_sa *sa = gcksd.sas.head; sa; sa = sa->next)
+		count++;
 	changes = XCALLOC(MTYPE_TMP, (count + 1) * sizeof(*changes));
 	count = 0;
 	for (struct gcks_sa *sa = gcksd.sas.head; sa; sa = sa->next)
 		changes[count++] = (struct gcks_change){ .kind = GCKS_PUT_SA, .sa = sa };
-	if (!gcks_server_commit(changes, count))
-		zlog_warn("GSA: the ages of SAs by the new time of day are not stored: %s",
-			  gcks_store_error(gcksd.store));
+	ages_stored = gcks_server_commit(changes, count);
 	XFREE(MTYPE_TMP, changes);
+	if (!ages_stored && !failed)
+		zlog_warn("GSA: the ages of SAs by the new time of day are not stored yet: %s",
+			  gcks_store_error(gcksd.store));
+	else if (ages_stored && failed)
+		zlog_info("GSA: the ages of SAs by the new time of day are stored");
+	failed = !ages_stored;
+}
+
+/*
+ * Lifetimes, delays and hold times go by the monotonic clock, so a step changes none.  What is
+ * known by the time of day follows; an SA may have been made since the step.
+ */
+static void follow_step(const struct gcks_clock *clock, int64_t step_ms)
+{
+	zlog_warn("GSA: the time of day was stepped by %+" PRId64
+		  " s; lifetimes of SAs, delays and "
+		  "hold times go on as they were",
+		  step_ms / 1000);
+	for (struct gcks_sa *sa = gcksd.sas.head; sa; sa = sa->next)
+		sa->created_at = MAX((clock->wall - clock->now + sa->made_at) / 1000, 0);
+	for (struct gcks_registration *entry = gcksd.registrations.head; entry; entry = entry->next)
+		entry->registered_at = MAX(entry->registered_at + step_ms / 1000, 0);
+	ages_stored = false;
 }
 
 static void watch_clock(struct event *event)
@@ -439,7 +456,9 @@ static void watch_clock(struct event *event)
 	gcks_clock_read(&clock);
 	step = gcks_clock_stepped(&last_clock, &clock);
 	if (step >= CLOCK_STEP_MS || step <= -CLOCK_STEP_MS)
-		follow_step(step);
+		follow_step(&clock, step);
+	if (!ages_stored)
+		store_ages();
 	last_clock = clock;
 	event_add_timer(gcksd.loop, watch_clock, NULL, CLOCK_S, &t_clock);
 }

@@ -10,6 +10,7 @@
 """A full disk, a read-only file system, a clock that is set: each is named in the log,
 what was there before goes on, what cannot be stored is not given out, and nothing is lost."""
 
+import calendar
 import hashlib
 import os
 import stat
@@ -294,6 +295,48 @@ def forward(lab):
 @case("the clock is set back by an hour: the same")
 def back(lab):
     clock_is_set(lab, -HOUR_S)
+
+
+def created(lab):
+    """{SPI of each group's newest SA: when it was made, by the time of day}"""
+    return {entry["spi"]: calendar.timegm(time.strptime(entry["sa-created-at"],
+                                                        "%Y-%m-%dT%H:%M:%SZ"))
+            for entry in lab.show("sr", "show gsa group")["group"]}
+
+
+@case("the clock is set while nothing can be stored: the SAs' ages by the new time are stored when "
+      "it can")
+def ages_not_stored(lab):
+    agree(lab)
+    before = created(lab)
+    not_stored, stored = "new time of day are not stored yet", "new time of day are stored"
+    mark, done = marks(lab, "sr", not_stored), marks(lab, "sr", stored)
+    turn_read_only(lab, "sr")
+    set_clock(lab, HOUR_S)
+    await_new_log(lab, "sr", mark, not_stored)
+    remount(lab, "sr", "rw")
+    await_new_log(lab, "sr", done, stored)
+    lab.kill("sr", "gcksd")
+    lab.start("sr", "gcksd")
+    agree(lab)
+    after = created(lab)
+    check(after.keys() == before.keys() and
+          all(abs(after[spi] - before[spi] - HOUR_S) <= 2 for spi in after),
+          f"SAs were made at {before}, then at {after}")
+
+
+@case("an SA that is made right after the clock was set has the age that it has")
+def made_after_step(lab):
+    before, stepped = created(lab), "time of day was stepped by -"
+    mark = marks(lab, "sr", stepped)
+    set_clock(lab, -HOUR_S)
+    lab.vtysh("sr", "gsa rekey group blue")
+    await_new_log(lab, "sr", mark, stepped)
+    agree(lab)
+    made = [at for spi, at in created(lab).items() if spi not in before]
+    check(len(made) == 1 and abs(made[0] - time.time()) < HOUR_S / 2,
+          f"made at {made}, it is {time.time():.0f}")
+    converged(lab)
 
 
 if __name__ == "__main__":
