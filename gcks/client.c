@@ -167,7 +167,8 @@ void gcks_client_reconsider(void)
 
 /* ---- memberships ---- */
 
-static const char *identifier_fault(const struct gcks_membership *membership, uint32_t identifier)
+const char *gcks_client_identifier_fault(const struct gcks_membership *membership,
+					 uint32_t identifier)
 {
 	const struct gcks_membership *other;
 	static char reason[160];
@@ -193,10 +194,12 @@ static const char *identifier_fault(const struct gcks_membership *membership, ui
 /* NULL, or why the GSA cannot be used; nothing has changed then. */
 static const char *take_sas(struct gcks_membership *membership, const Gsa__GroupSa *group_sa)
 {
-	const char *reason = identifier_fault(membership, group_sa->group);
+	const char *reason = gcks_client_identifier_fault(membership, group_sa->group);
 
-	if (reason)
+	if (reason) {
+		membership->refused_identifier = group_sa->group;
 		return reason;
+	}
 	if (!gcks_membership_set_sas(membership, group_sa, gcks_now_ms(), &reason))
 		return reason;
 	if (store_doubted && client_is(GSA__ROLE__ROLE_CHARON, GCKS_CLIENT_SYNC))
@@ -287,6 +290,7 @@ static void take_membership(const Gsa__Membership *report)
 			  membership->name, state);
 		return;
 	}
+	membership->refused_identifier = 0;
 	if (state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED) {
 		if (report->group_sa && report->group_sa->n_data_sa)
 			fault = take_sas(membership, report->group_sa);

@@ -52,6 +52,9 @@ bool gcks_request_removal(uint32_t request, const struct gcks_kernel_id *id);
 
 /* Refused or excluded: no SA, and nothing to wait for. */
 bool gcks_client_is_out(const struct gcks_membership *membership);
+/* Why the group cannot have this identifier, NULL: it can. */
+const char *gcks_client_identifier_fault(const struct gcks_membership *membership,
+					 uint32_t identifier);
 
 /* -- client_join.c -- */
 
@@ -88,8 +91,8 @@ void gcks_lost_stop(void);
 void gcks_routes_tell(bool all);
 /* The membership is out: none of its routes may be used, whatever bgpd was told before. */
 void gcks_routes_refuse(struct gcks_membership *membership);
-/* Its identifier is another: bgpd will tell all routes and exports of the new one. */
-void gcks_routes_forget(struct gcks_membership *membership);
+/* bgpd knows the group by its identifier: of another one it will tell all routes and exports. */
+void gcks_routes_follow(struct gcks_membership *membership);
 void gcks_route_receive(const Gsa__Route *route);
 void gcks_export_receive(const Gsa__Export *export);
 

@@ -13,7 +13,6 @@ struct joined {
 	char *group;
 	uint8_t *packed; /* the Join */
 	size_t length;
-	uint32_t configured, identifier; /* as configured, as in use */
 };
 
 static struct joined *joins;
@@ -56,30 +55,26 @@ static void leave(struct joined **at)
 
 static void forget_registration(struct gcks_membership *membership)
 {
-	uint32_t identifier = gcks_membership_identifier(membership);
-
 	gcks_membership_drop_sas(membership);
 	membership->state = GSA__MEMBERSHIP_STATE__MEMBERSHIP_UNSPECIFIED;
 	membership->notify = 0;
 	membership->registered_at = 0;
-	membership->learnt_identifier = 0;
+	membership->learnt_identifier = membership->refused_identifier = 0;
 	free(membership->connection_in_use);
 	membership->connection_in_use = NULL;
 	free(membership->text);
 	membership->text = NULL;
-	if (gcks_membership_identifier(membership) != identifier)
-		gcks_routes_forget(membership);
 }
 
-/* Does another identifier change the verdict on the SA?  charon then has to get it again. */
-static bool judged_otherwise(const struct gcks_membership *membership, const struct joined *joined)
+/* Would the verdict on the identifier be another one today?  charon then has to get the SA again. */
+static bool judged_otherwise(const struct gcks_membership *membership)
 {
 	uint32_t configured = membership->configured_identifier;
 
-	return joined->configured != configured &&
-	       (gcks_client_is_out(membership) ||
-		(membership->sas && configured && membership->learnt_identifier &&
-		 membership->learnt_identifier != configured));
+	if (membership->refused_identifier)
+		return !gcks_client_identifier_fault(membership, membership->refused_identifier);
+	return membership->sas && configured && membership->learnt_identifier &&
+	       membership->learnt_identifier != configured;
 }
 
 /* Remembers what charon is told; a Join that says nothing new is not sent. */
@@ -101,10 +96,8 @@ static void tell_join(struct gcks_membership *membership, struct joined **at)
 	message.body_case = GSA__MESSAGE__BODY_JOIN;
 	message.join = &join;
 	length = gsa_message_pack(&message, out);
-	if (*at && (*at)->length == length && memcmp((*at)->packed, out, length) == 0) {
-		(*at)->configured = membership->configured_identifier;
+	if (*at && (*at)->length == length && memcmp((*at)->packed, out, length) == 0)
 		return;
-	}
 	if (!gcks_local_send(GSA__ROLE__ROLE_CHARON, &message))
 		return;
 	if (!*at) {
@@ -115,22 +108,16 @@ static void tell_join(struct gcks_membership *membership, struct joined **at)
 	(*at)->packed = XMALLOC(MTYPE_TMP, length);
 	memcpy((*at)->packed, out, length);
 	(*at)->length = length;
-	(*at)->configured = membership->configured_identifier;
-	(*at)->identifier = gcks_membership_identifier(membership);
 }
 
 static void update_join(struct gcks_membership *membership)
 {
 	struct joined **at = find_joined(membership->name);
-	uint32_t identifier = gcks_membership_identifier(membership);
 
-	/* bgpd knows the group by its number, and tells all of the new one's prefixes */
-	if (*at && (*at)->identifier != identifier) {
-		gcks_routes_forget(membership);
-		(*at)->identifier = identifier;
-	}
-	if (*at && judged_otherwise(membership, *at)) {
-		leave(at);
+	if (judged_otherwise(membership)) {
+		/* a charon that is away tells again what it holds, and it is judged then */
+		if (*at)
+			leave(at);
 		forget_registration(membership);
 		at = find_joined(membership->name);
 	}
@@ -154,9 +141,11 @@ void gcks_joins_update(void)
 		leave(at);
 	}
 	for (struct gcks_membership *membership = gcksd.members.memberships; membership;
-	     membership = membership->next)
+	     membership = membership->next) {
 		if (gcks_client_is_complete(membership))
 			update_join(membership);
+		gcks_routes_follow(membership);
+	}
 }
 
 void gcks_client_membership_gone(const struct gcks_membership *membership)

@@ -78,8 +78,13 @@ void gcks_routes_refuse(struct gcks_membership *membership)
 	tell(membership, false, true);
 }
 
-void gcks_routes_forget(struct gcks_membership *membership)
+void gcks_routes_follow(struct gcks_membership *membership)
 {
+	uint32_t identifier = gcks_membership_identifier(membership);
+
+	if (membership->routes_identifier == identifier)
+		return;
+	membership->routes_identifier = identifier;
 	/* from the end, so that nothing is moved */
 	for (size_t i = membership->route_count; i-- > 0;) {
 		struct gcks_prefix prefix = membership->routes[i].prefix;

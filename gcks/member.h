@@ -84,6 +84,7 @@ struct gcks_membership {
 	char *name;
 	struct gcks_address gateway; /* local-gateway */
 	uint32_t configured_identifier, learnt_identifier; /* 0: none */
+	uint32_t refused_identifier; /* of a GSA that we do not take because of it; 0: none */
 	struct gcks_prefix *protect;
 	size_t protect_count;
 	Gsa__ExportMode export_mode;
@@ -131,6 +132,7 @@ struct gcks_membership {
 	struct gcks_sender refused_logged;
 	int64_t refused_logged_at;
 
+	uint32_t routes_identifier; /* under which bgpd has told exports and routes */
 	struct gcks_prefix *exports;
 	size_t export_count;
 	bool *export_stale;

@@ -19,7 +19,7 @@ import re
 import socket
 
 from harness import case, check, main, wait_until
-from local_protocol import Gcksd
+from local_protocol import Gcksd, encode
 from observe import check_reachability, converged
 
 NODES = ("sr", "site3")
@@ -246,6 +246,32 @@ def lose_groups(lab):
     finally:
         gcksd.close()
         lab.start("site3", "gcksd")
+
+
+def routes(lab, site):
+    return [route["prefix"] for route in lab.member(site, "blue").get("route", [])]
+
+
+@case("a group's identifier is configured anew, and again, while charon is away: the routes of the "
+      "one before are forgotten")
+def identifiers(lab):
+    site, prefix, gateway = "site1", {"address": bytes([10, 9, 9, 0]), "length": 24}, [198, 18, 9, 2]
+    for daemon in ("charon", "bgpd"):
+        lab.kill(site, daemon)
+    with connect(lab, site) as client:
+        client.send(hello(version(lab), ROLE_BGPD))
+        for identifier in (700, 800):
+            lab.configure(site, "gsa member blue", f"identifier {identifier}")
+            wait_until(lambda: not routes(lab, site), STEP_S, "no route of another identifier",
+                       diagnose=lambda: routes(lab, site))
+            client.send(encode("Message", {"route": {
+                "group": identifier, "prefix": prefix, "gateway": bytes(gateway)}}))
+            wait_until(lambda: routes(lab, site) == ["10.9.9.0/24"], STEP_S, "gcksd has the route",
+                       diagnose=lambda: routes(lab, site))
+    lab.configure(site, "gsa member blue", "no identifier")
+    for daemon in ("charon", "bgpd"):
+        lab.start(site, daemon)
+    converged(lab)
 
 
 @case("all of it left the groups as they were")

@@ -125,6 +125,26 @@ def leave_and_join(lab):
     check_no_reset(lab, before)
 
 
+@case("a group that is given another one's identifier is out, and so is that one when it registers; "
+      "put right, both come back, whether charon is there or not")
+def taken_identifier(lab):
+    for away in (False, True):
+        lab.configure("site3", "gsa member blue", "identifier 200")
+        wait_until(lambda: lab.member("site3", "blue", "refused"), STEP_S, "blue is refused",
+                   diagnose=lambda: lab.members("site3"))
+        lab.kill("site3", "charon")
+        lab.start("site3", "charon")
+        wait_until(lambda: lab.member("site3", "red", "refused"), STEP_S, "red is refused",
+                   diagnose=lambda: lab.members("site3"))
+        if away:
+            lab.kill("site3", "charon")
+        lab.configure("site3", "gsa member blue", "no identifier")
+        if away:
+            lab.start("site3", "charon")
+        converged(lab)
+    check_reachability(lab)
+
+
 @case("static membership gives a peer the group's routes, and takes them back")
 def static_membership(lab):
     before = established(lab)
