@@ -13,9 +13,11 @@
 #include "lib/frrevent.h"
 #include "lib/log.h"
 #include "lib/memory.h"
+#include "lib/monotime.h"
 
 #include "gcks/client.h"
 #include "gcks/planner.h"
+#include "libgsa/refused.h"
 
 #define RETRY_MIN_S   1
 #define RETRY_MAX_S   60
@@ -165,13 +167,22 @@ static const char *describe(const struct gcks_kernel_id *id, char *buffer, size_
 	return buffer;
 }
 
+/* A kernel often takes none of all the states and policies, again and again: a line a reason. */
 static void log_failed(const struct gcks_kernel_id *id, const char *what, const char *text)
 {
-	char which[256];
+	static struct gsa_refused_log log;
+	char which[256], line[GSA_REFUSED_LINE_MAX], more[64] = "";
+	unsigned int repeated, others;
 
-	zlog_err("GSA: %s could not be %s: %s; tried again in at most %u s",
-		 describe(id, which, sizeof(which)), what,
-		 text[0] ? text : "charon does not say why", retry_s);
+	if (!text[0])
+		text = "charon does not say why";
+	snprintf(line, sizeof(line), "%s: %s", what, text);
+	if (!gsa_refused(&log, line, monotime(NULL), &repeated, &others))
+		return;
+	if (repeated)
+		snprintf(more, sizeof(more), "; %u more since the last such line", repeated);
+	zlog_err("GSA: %s could not be %s: %s; tried again in at most %u s%s",
+		 describe(id, which, sizeof(which)), what, text, retry_s, more);
 }
 
 /* The kernel does not hold it any more.  After that of a pair another Sender-ID has to take over. */

@@ -13,20 +13,22 @@
 The messages are those of proto/README.md, written here octet by octet.
 """
 
+import collections
 import os
 import random
 import re
 import socket
 
 from harness import case, check, main, wait_until
-from local_protocol import Gcksd, encode
-from observe import check_reachability, converged
+from local_protocol import Gcksd, decode, encode
+from observe import await_log, check_reachability, converged
 
 NODES = ("sr", "site3")
 ROLE_CHARON, ROLE_BGPD, ROLE_GCKSD = 1, 2, 3
 HELLO, REFUSED, REGISTRATION_REPLY, ROUTE = 1, 3, 20, 60
 MAXIMUM = 65536
 BLUE = 100
+TRIES = 3
 STEP_S = 30
 
 
@@ -271,6 +273,36 @@ def identifiers(lab):
     lab.configure(site, "gsa member blue", "no identifier")
     for daemon in ("charon", "bgpd"):
         lab.start(site, daemon)
+    converged(lab)
+
+
+def refuse_states(client):
+    """What the kernel of the test answers, until one thing was asked for `TRIES` times. How often."""
+    asked = collections.Counter()
+    while max(asked.values(), default=0) < TRIES:
+        data = client.recv(MAXIMUM)
+        check(data, "gcksd has closed the connection")
+        message = decode("Message", data)
+        install = message["install_policy"] or message["install_sa"]
+        if install:
+            asked[str({**install, "id": 0, "lifetime_s": 0})] += 1
+            client.send(encode("Message", {"installed": {"id": install["id"],
+                                                         "text": "the test says so"}}))
+    return asked.total()
+
+
+@case("a kernel that takes nothing is a line a minute in the log, whatever is asked for, and how often")
+def kernel_refuses(lab):
+    site = "site1"
+    lab.kill(site, "charon")
+    with connect(lab, site) as client:
+        client.send(hello(version(lab), ROLE_CHARON))
+        client.send(encode("Message", {"sync_done": {}}))
+        answers = refuse_states(client)
+    lab.start(site, "charon")
+    check(answers > TRIES, f"only {answers} answers")
+    lines = await_log(lab, site, "gcksd", "could not be installed", "the test says so")
+    check(len(lines) == 1, f"{answers} answers are {len(lines)} lines: {lines}")
     converged(lab)
 
 
