@@ -180,6 +180,16 @@ void gcks_server_register(const Gsa__RegistrationRequest *request)
 		       "the configuration is not read yet");
 		return;
 	}
+	/*
+	 * What charon has still to repeat may tell that this is an older copy of the store: another
+	 * member could have the Sender-ID that this one would get.  And a rekey on-join would not
+	 * know yet whom it can tell.
+	 */
+	if (gcks_local_status(GSA__ROLE__ROLE_CHARON)->state != GCKS_CLIENT_UP) {
+		refuse(request, GSA_NOTIFY_REGISTRATION_FAILED,
+		       "charon has not repeated all registrations yet");
+		return;
+	}
 	end_predecessor(request);
 	gcks_decide_registration(&gcks_server_tables, request, gcks_now_ms(), time(NULL),
 				 &decision);

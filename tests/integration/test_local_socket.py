@@ -20,7 +20,7 @@ import re
 import socket
 
 from harness import case, check, main, wait_until
-from local_protocol import Gcksd, decode, encode
+from local_protocol import VALUES, Gcksd, decode, encode
 from observe import await_log, check_reachability, converged
 
 NODES = ("sr", "site3")
@@ -28,6 +28,7 @@ ROLE_CHARON, ROLE_BGPD, ROLE_GCKSD = 1, 2, 3
 HELLO, REFUSED, REGISTRATION_REPLY, ROUTE = 1, 3, 20, 60
 MAXIMUM = 65536
 BLUE = 100
+ID_KEY_ID, REGISTRATION_FAILED = 11, 49
 TRIES = 3
 STEP_S = 30
 
@@ -303,6 +304,35 @@ def kernel_refuses(lab):
     check(answers > TRIES, f"only {answers} answers")
     lines = await_log(lab, site, "gcksd", "could not be installed", "the test says so")
     check(len(lines) == 1, f"{answers} answers are {len(lines)} lines: {lines}")
+    converged(lab)
+
+
+def ask(lab, client, number):
+    """The answer's notify to site4's request for red."""
+    peer = {"identity": "site4.red.example", "ike_sa": 1000,
+            "credential": VALUES["CREDENTIAL_PSK"],
+            "address": lab.topology.nodes["site4"].address.packed}
+    client.send(encode("Message", {"registration_request": {
+        "request": number, "peer": peer, "group_id_type": ID_KEY_ID, "group_id": b"red",
+        "sender": True}}))
+    while True:
+        data = client.recv(MAXIMUM)
+        check(data, "gcksd has closed the connection")
+        reply = decode("Message", data)["registration_reply"]
+        if reply and reply["request"] == number:
+            return reply["notify"]
+
+
+@case("nobody is registered before charon has repeated what it holds: that may tell of an older store")
+def before_sync_done(lab):
+    lab.kill("sr", "charon")
+    with connect(lab, "sr") as client:
+        client.send(hello(version(lab), ROLE_CHARON))
+        found = [ask(lab, client, 1)]
+        client.send(encode("Message", {"sync_done": {}}))
+        found.append(ask(lab, client, 2))
+    lab.start("sr", "charon")
+    check(found == [REGISTRATION_FAILED, 0], f"notifies {found} before and after SyncDone")
     converged(lab)
 
 
