@@ -10,8 +10,9 @@
 #include "libgsa/message.h"
 #include "libgsa/secret.h"
 
-#define QUEUE_MAX  ((size_t)64 << 20) /* octets; the client hangs: drop it */
-#define UNREAD_MAX 100		      /* messages that are read from a client that is refused */
+#define QUEUE_MAX    ((size_t)64 << 20) /* octets; the client hangs: drop it */
+#define UNREAD_MAX   100		/* messages that are read from a client that is refused */
+#define SYNC_RETRY_S 1
 
 struct gcks_local gcks_local;
 
@@ -116,25 +117,37 @@ void gcks_connection_refuse(struct gcks_connection *connection, const char *reas
 
 /* ---- sending ---- */
 
+/* Store before publish: one sync for everything that was decided since the last one. */
+static bool sync_store(void)
+{
+	static bool failed;
+	bool synced = gcks_store_is_synced(gcksd.store), ok = gcks_store_sync(gcksd.store);
+
+	if (!ok && !failed)
+		zlog_err("GSA: charon and bgpd are told nothing before it is stored: %s",
+			 gcks_store_error(gcksd.store));
+	else if (ok && failed)
+		zlog_info("GSA: all is stored; charon and bgpd are told what has waited for that");
+	failed = !ok;
+	if (ok && !synced)
+		gcks_local.synced_at = gcks_now_ms();
+	return ok;
+}
+
 static void write_queue(struct event *event)
 {
 	struct gcks_connection *connection = EVENT_ARG(event);
-	bool synced = gcks_store_is_synced(gcksd.store);
 	struct stream *stream;
 
 	if (connection->failed) {
 		gcks_connection_lost(connection, connection->failed);
 		return;
 	}
-	/* store before publish: one sync for everything that was decided since the last one */
-	if (!gcks_store_sync(gcksd.store)) {
-		zlog_err("GSA: nothing is told to %s: %s", gcks_role_names[connection->role],
-			 gcks_store_error(gcksd.store));
-		gcks_connection_lost(connection, "what it is to be told is not stored");
+	if (!sync_store()) {
+		event_add_timer(gcks_local.loop, write_queue, connection, SYNC_RETRY_S,
+				&connection->t_write);
 		return;
 	}
-	if (!synced)
-		gcks_local.synced_at = gcks_now_ms();
 	while ((stream = stream_fifo_head(connection->queue))) {
 		if (send(connection->fd, STREAM_DATA(stream), stream_get_endp(stream),
 			 MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {

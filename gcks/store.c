@@ -239,6 +239,9 @@ bool gcks_store_commit(struct gcks_store *store, const struct gcks_change *chang
 
 	if (!count)
 		return true;
+	/* what cannot be told is not decided either: too late it would be worth nothing */
+	if (store->stuck && !gcks_store_sync(store))
+		return false;
 	if (!is_writable(store) || !run(store, store->begin))
 		return false;
 	ok = true;
@@ -291,9 +294,10 @@ bool gcks_store_sync(struct gcks_store *store)
 		     is_writable(store);
 	store->sync_failed = !ok;
 	store->unsynced = !ok;
-	if (!ok || store->anchor.serial == store->serial)
-		return ok;
-	return gcks_store_write_anchor(store, store->serial);
+	if (ok && store->anchor.serial != store->serial)
+		ok = gcks_store_write_anchor(store, store->serial);
+	store->stuck = !ok;
+	return ok;
 }
 
 bool gcks_store_is_synced(const struct gcks_store *store)

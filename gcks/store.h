@@ -78,7 +78,8 @@ struct gcks_change {
 
 /*
  * False: nothing of the batch is stored; gcks_store_error() says why.  What was committed survives
- * the end of gcksd, but not yet that of the machine.
+ * the end of gcksd, but not yet that of the machine.  After a sync that failed nothing is taken
+ * before one succeeds, which is tried first.
  */
 bool gcks_store_commit(struct gcks_store *store, const struct gcks_change *changes, size_t count);
 /*

@@ -15,6 +15,7 @@ struct gcks_store {
 	struct gcks_store_context context;
 	bool unsynced;		   /* committed, but perhaps not on the disk */
 	bool sync_failed;	   /* the kernel may have given up what was to be written */
+	bool stuck;		   /* log or anchor could not be synced last time */
 	uint64_t serial;	   /* as in the database */
 	struct gcks_anchor anchor; /* as in its file */
 	bool old;		   /* an older copy: see anchor.h */

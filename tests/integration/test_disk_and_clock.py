@@ -222,6 +222,32 @@ def turned_read_only(lab):
     converged(lab)
 
 
+@case("what is stored, but not synced, is told to nobody; nobody loses the connection, and all are told "
+      "when it is synced")
+def not_synced(lab):
+    agree(lab)
+    connected, told = marks(lab, "sr", "is connected"), marks(lab, "sr", "are told nothing")
+    before, anchor = newest(lab), f"{STATE}/gcksd.db.anchor"
+    with Undisturbed(lab):
+        # the last thing that a sync writes
+        lab.run("sr", "sh", "-ec", f"mv {anchor} /run/anchor; mkdir {anchor}")
+        lab.vtysh("sr", "gsa rekey group blue")
+        await_new_log(lab, "sr", told, "are told nothing")
+        made = newest(lab)["blue"]
+        check(made != before["blue"], "no SA was made")
+        register_again(lab, "site1")
+        wait_until(lambda: lab.member("site1", "blue").get("notify") == REGISTRATION_FAILED,
+                   STEP_S, "site1 has no answer", diagnose=lambda: lab.members("site1"))
+        for node in lab.topology.gateways:
+            check(made not in str(lab.members(node.name)), f"{node.name} holds {made}")
+        lab.run("sr", "sh", "-ec", f"rmdir {anchor}; mv /run/anchor {anchor}")
+        agree(lab)
+    check(newest(lab)["blue"] == made, "the SA is another one")
+    check(marks(lab, "sr", "is connected") == connected, "a connection was lost")
+    check(marks(lab, "sr", "are told nothing") == told + 1, "it was logged more than once")
+    converged(lab)
+
+
 @case("gcksd does not start on a read-only store, says why and touches nothing")
 def start_read_only(lab):
     agree(lab)

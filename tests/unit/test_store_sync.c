@@ -97,6 +97,8 @@ END_TEST
 
 START_TEST(failed_sync)
 {
+	struct gcks_kernel_id id = { .kind = GCKS_KERNEL_POLICY, .priority = 2 };
+	struct gcks_change change = { GCKS_PUT_KERNEL_ID, { .kernel_id = &id } };
 	struct gcks_store *store = must_open();
 
 	commit(store, 1);
@@ -106,7 +108,9 @@ START_TEST(failed_sync)
 		ck_assert_msg(strstr(gcks_store_error(store), store_path) != NULL, "%s",
 			      gcks_store_error(store));
 	}
-	commit(store, 2);
+	/* until it succeeds nothing more is taken */
+	ck_assert(!gcks_store_commit(store, &change, 1));
+	ck_assert_ptr_nonnull(strstr(gcks_store_error(store), store_path));
 	ck_assert(!gcks_store_sync(store));
 	disk_fails = false;
 	/* what the kernel may have given up is written again, into the database itself */
@@ -121,8 +125,15 @@ START_TEST(failed_sync)
 	}
 	commit(store, 3);
 	ck_assert_msg(gcks_store_sync(store), "%s", gcks_store_error(store));
+	disk_fails = true;
+	commit(store, 4);
+	ck_assert(!gcks_store_sync(store));
+	disk_fails = false;
+	/* a commit tries by itself */
+	commit(store, 5);
+	ck_assert_msg(gcks_store_sync(store), "%s", gcks_store_error(store));
 	gcks_store_close(store);
-	ck_assert_int_eq(rows(), 3);
+	ck_assert_int_eq(rows(), 4);
 }
 END_TEST
 
