@@ -212,17 +212,21 @@ static const char *read_numbers(sqlite3_stmt *row, const struct gcks_store_conte
 	return NULL;
 }
 
-/* By the monotonic clock if it went on, else by the time of day; never younger than new. */
+/*
+ * By the monotonic clock if it went on, else by the time of day.  If that is before its making, one
+ * of the two times is wrong, and how old it is is not known: so old that it is replaced at once
+ * (lifetime_due() of rekey.c), or it would live longer with each such reboot.
+ */
 static int64_t made_at(const struct gcks_store_context *context, const char *boot, int64_t stored,
-		       time_t created_at)
+		       const struct gcks_sa *sa)
 {
 	const struct gcks_clock *clock = &context->clock;
 	int64_t age;
 
 	if (boot[0] && strcmp(boot, clock->boot) == 0 && stored <= clock->now)
 		return stored;
-	age = clock->wall - (int64_t)created_at * 1000;
-	return clock->now - (age > 0 ? age : 0);
+	age = clock->wall - (int64_t)sa->created_at * 1000;
+	return clock->now - (age >= 0 ? age : (int64_t)sa->lifetime_s * 900);
 }
 
 static const char *read_sa(sqlite3_stmt *row, const struct gcks_store_context *context, void *into)
@@ -250,7 +254,7 @@ static const char *read_sa(sqlite3_stmt *row, const struct gcks_store_context *c
 	sa->lifetime_s = (uint32_t)get_number(&cursor, 0, UINT32_MAX);
 	activation = get_number(&cursor, 0, UINT32_MAX);
 	stored = get_number(&cursor, INT64_MIN, INT64_MAX);
-	sa->made_at = made_at(context, get_text(&cursor), stored, sa->created_at);
+	sa->made_at = made_at(context, get_text(&cursor), stored, sa);
 	sa->activates_at = sa->made_at + activation;
 	sa->retires_at = GCKS_NEVER;
 	if (!cursor.fault && !gcks_store_key_unwrap(&context->key, sa, wrapped, length))

@@ -9,12 +9,13 @@ static const struct {
 	const char *what;
 	bool same_boot;
 	int64_t wall_ms, age_ms; /* since it was made */
+	unsigned int made;	 /* in its place, at once */
 } times[] = {
 	{ "the same boot", true, 1000000, 1000000 },
 	{ "the same boot, the clock an hour ahead", true, 4600000, 1000000 },
 	{ "the same boot, the clock an hour behind", true, -2600000, 1000000 },
 	{ "rebooted", false, 1000000, 1000000 },
-	{ "rebooted, the clock before its making", false, -2600000, 0 },
+	{ "rebooted, the clock before its making", false, -2600000, 3240000, 1 },
 	{ "rebooted, long after", false, 400000000, 400000000 },
 };
 
@@ -44,6 +45,9 @@ START_TEST(time_passes)
 		      times[_i].what, (long long)(clock.now - sa->made_at));
 	ck_assert_int_eq(sa->activates_at, sa->made_at);
 	ck_assert_int_eq(gcks_sa_expires_at(sa), sa->made_at + 3600000);
+	stored.now = clock.now;
+	key_server_run(&stored);
+	ck_assert_uint_eq(stored.made, times[_i].made);
 }
 END_TEST
 
