@@ -174,6 +174,8 @@ struct gsa_class {
 	uint32_t groups[]; /* ascending */
 };
 
+#define GSA_REFUSED_REASONS 9 /* gsa_eligible.c */
+
 struct gsa_peer {
 	struct gsa_peers_item item;
 	struct peer *peer;
@@ -181,9 +183,8 @@ struct gsa_peer {
 	size_t configured_count;
 	const struct gsa_class *class;
 	bool changed; /* membership or Sender-IDs changed, routes not looked at yet */
-	/* last refusal in the log, to say each reason once in a while */
-	const char *refused_reason;
-	time_t refused_time;
+	/* when each reason to refuse its routes was in the log, to say it once in a while */
+	time_t refused_times[GSA_REFUSED_REASONS];
 };
 
 /* NULL: nothing is known about the peer, it belongs to no group. */

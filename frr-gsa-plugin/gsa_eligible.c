@@ -31,6 +31,13 @@ static const char refused_needless_sender_id[] =
 static const char refused_no_gateway[] = "the route names no gateway";
 static const char refused_not_ready[] = "waits for gcksd to protect its traffic";
 
+/* Those that are logged. */
+static const char *const refused_reasons[GSA_REFUSED_REASONS] = {
+	refused_disabled,   refused_malformed, refused_origin,	     refused_membership,
+	refused_gateway,    refused_sender_id, refused_no_sender_id, refused_needless_sender_id,
+	refused_no_gateway,
+};
+
 struct gsa_conflicts_head gsa_conflicts[1] = { INIT_HASH(gsa_conflicts[0]) };
 
 int gsa_conflict_cmp(const struct gsa_conflict *a, const struct gsa_conflict *b)
@@ -156,12 +163,12 @@ const char *gsa_path_refused(const struct gsa_instance *instance, const struct b
 	return refused_not_ready;
 }
 
-/* Each reason once a peer and minute: a peer can cause any number of them. */
+/* Each reason once a peer and minute: a peer can cause any number of them, in any order. */
 static void log_refused(struct gsa_instance *instance, const struct bgp_dest *dest,
 			struct bgp_path_info *pi, const char *reason)
 {
-	struct gsa_peer *entry;
-	time_t now;
+	time_t *logged, now;
+	size_t which = 0;
 
 	gsa_debug_log("%pBD from %pBP is not used: %s", dest, pi->peer, reason);
 	if (reason == refused_not_ready)
@@ -169,12 +176,13 @@ static void log_refused(struct gsa_instance *instance, const struct bgp_dest *de
 	instance->refused++;
 	if (pi->peer == instance->bgp->peer_self)
 		return;
-	entry = gsa_peer_get(pi->peer);
+	while (which < GSA_REFUSED_REASONS - 1 && refused_reasons[which] != reason)
+		which++;
+	logged = &gsa_peer_get(pi->peer)->refused_times[which];
 	now = monotime(NULL);
-	if (entry->refused_reason == reason && now - entry->refused_time < GSA_LOG_INTERVAL_S)
+	if (*logged && now - *logged < GSA_LOG_INTERVAL_S)
 		return;
-	entry->refused_reason = reason;
-	entry->refused_time = now;
+	*logged = now;
 	zlog_warn("GSA: %pBD (and maybe others) from %pBP is not used: %s; `show bgp gsa routes` lists all",
 		  dest, pi->peer, reason);
 }

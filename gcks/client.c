@@ -234,12 +234,14 @@ static void set_state(struct gcks_membership *membership, const Gsa__Membership 
 		/* "registered: registered with ..." says it twice */
 		if (!notify && strncmp(text, name, strlen(name)) == 0)
 			name = "";
+		/* and so does "refused (...): ... (...)" */
+		if (notify && !notify_name)
+			notify_name = "unknown error notify";
+		else if (notify && strstr(text, notify_name))
+			notify_name = NULL;
 		zlog(bad ? LOG_WARNING : LOG_INFO, "GSA: group %s: %s%s%s%s%s%s", membership->name,
-		     name, notify ? " (" : "",
-		     !notify	   ? ""
-		     : notify_name ? notify_name
-				   : "unknown error notify",
-		     notify ? ")" : "", name[0] && text[0] ? ": " : "", text);
+		     name, notify_name ? " (" : "", notify_name ? notify_name : "",
+		     notify_name ? ")" : "", name[0] && text[0] ? ": " : "", text);
 	}
 	if (state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED &&
 	    (membership->state != state || !membership->registered_at))

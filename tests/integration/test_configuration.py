@@ -13,6 +13,7 @@ import socket
 import subprocess
 
 from harness import Failed, case, check, main, wait_until
+from observe import await_log
 from topology import namespaces, vty
 
 GROUP = """\
@@ -480,6 +481,8 @@ def notified(lab):
     removed = await_notification(lab, since, "member-removed", **who)
     check("denied" in removed["reason"] or "deny" in removed["reason"], f"{removed}")
     got["member-refused"] = await_notification(lab, since, "member-refused", **who, notify=46)
+    for line in await_log(lab, "site", "gcksd", "AUTHORIZATION_FAILED"):
+        check(line.count("AUTHORIZATION_FAILED") == 1, f"says it twice: {line}")
     lab.configure("sr", "gsa group blue", f"no deny identity {identity}")
     await_notification(lab, since, "member-registered", **who)
     lab.vtysh("sr", "no debug gsa server")

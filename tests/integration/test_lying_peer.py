@@ -33,6 +33,7 @@ BLUE = 100
 LIAR, VICTIM, OBSERVER = "site2", "site1", "site3"
 STORE = "/var/lib/frr"
 BLOCK = 64      # of Sender-IDs that the key server reserves at a time
+LOGGED_EVERY_S = 60
 AT_ONCE = 8     # that it gives for one request
 
 
@@ -98,6 +99,21 @@ def undisturbed(lab, name):
     check(states_with(lab, OBSERVER, VICTIM) == before, f"{OBSERVER}: other states with {VICTIM}")
 
 
+def told_once(lab, liar, stolen):
+    """The liar goes to and fro between two lies: the S/R's log has each of them once a minute."""
+    lies = ("the route carries no Sender-ID", "Sender-ID is not one that the member was given")
+    start = time.monotonic()
+    for has_sender_id in (False, True, False, True):
+        liar.send("group", **{**joined(lab, LIAR, stolen), "has_sender_id": has_sender_id})
+        wait_until(lambda lie=lies[has_sender_id]: all(
+            lie in route.get("reason", "") for route in liars_routes(lab, "sr")), STEP_S,
+            "the other lie has come to the S/R", diagnose=lambda: liars_routes(lab, "sr"))
+    most = 1 + int(time.monotonic() - start) // LOGGED_EVERY_S
+    for lie in lies:
+        lines = lab.log_lines("sr", "bgpd", f"({LIAR}) is not used", lie)
+        check(1 <= len(lines) <= most, lambda lines=lines: "\n".join(lines) or f"no line: {lie}")
+
+
 @case("a member announces another's Sender-ID: the key server does not use its route, all else goes on")
 def refused_by_key_server(lab):
     stolen, own = sender_id(lab, VICTIM), sender_id(lab, LIAR)
@@ -111,6 +127,7 @@ def refused_by_key_server(lab):
                    diagnose=lambda: liars_routes(lab, "sr"))
         for route in liars_routes(lab, "sr"):
             check(not route["eligible"] and "Sender-ID" in route["reason"], f"{route}")
+        told_once(lab, liar, stolen)
         wait_until(lambda: not liars_routes(lab, OBSERVER), STEP_S,
                    "nobody else has the liar's routes", diagnose=lambda: liars_routes(lab, OBSERVER))
         honest = group_routes(lab, "sr", gateway=address(lab, VICTIM))
