@@ -140,7 +140,7 @@ static void ask(gsa_answer_t *this, uint8_t id_type)
 	request.sag.len = this->sag.len;
 	this->question = gsa.local->ask(gsa.local, &request, this->ike_sa);
 	if (!this->question)
-		gsa_answer_refuse(this, GSA_NOTIFY_REGISTRATION_FAILED, "gcksd does not answer");
+		gsa_answer_refuse(this, GSA_NOTIFY_REGISTRATION_FAILED, "no connection to gcksd");
 }
 
 /* FALSE: not yet. */

@@ -30,7 +30,8 @@ static void depart(gsa_respond_t *this, message_t *message)
 	gsa.server->left(gsa.server, this->ike_sa->get_unique_id(this->ike_sa),
 			 gsa_answer_group_name(this->answer),
 			 refused ? GSA__END_REASON__END_NOT_ACCEPTABLE : GSA__END_REASON__END_LEFT,
-			 refused ? "it sent NO_PROPOSAL_CHOSEN" : "it sent REGISTRATION_FAILED");
+			 refused ? "it cannot use the group's SAs (NO_PROPOSAL_CHOSEN)"
+				 : "it left (REGISTRATION_FAILED)");
 }
 
 METHOD(task_t, process, status_t, gsa_respond_t *this, message_t *message)

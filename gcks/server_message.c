@@ -118,10 +118,8 @@ static void take_repeated(const Gsa__Registration *repeated)
 static void make_stale(const Gsa__RegistrationEnded *ended)
 {
 	struct gcks_registration *entry, *next;
-	char reason[256];
+	const char *reason = ended->text[0] ? ended->text : "the IKE_SA is gone";
 
-	snprintf(reason, sizeof(reason), "its IKE_SA is gone%s%s", ended->text[0] ? ": " : "",
-		 ended->text);
 	for (entry = gcks_registration_over(&gcksd.registrations, ended->ike_sa); entry;
 	     entry = next) {
 		next = gcks_registration_over_next(entry);
@@ -163,7 +161,12 @@ static void take_ended(const Gsa__RegistrationEnded *ended)
 		make_stale(ended);
 		return;
 	}
-	snprintf(reason, sizeof(reason), "%s%s%s", why, ended->text[0] ? ": " : "", ended->text);
+	if (!ended->text[0])
+		snprintf(reason, sizeof(reason), "%s", why);
+	else if (ended->reason == GSA__END_REASON__END_NOT_DELIVERED)
+		snprintf(reason, sizeof(reason), "%s: %s", why, ended->text);
+	else /* charon says why, and more */
+		snprintf(reason, sizeof(reason), "%s", ended->text);
 	if (ended->reason == GSA__END_REASON__END_NOT_ACCEPTABLE)
 		trigger_conflict(ended);
 	gcks_server_end_over(ended->ike_sa, ended->group, reason, false);

@@ -111,6 +111,7 @@ def leave_and_join(lab):
     before = established(lab)
     lab.configure("site3", "no gsa member red")
     wait_until(lambda: not lab.registration("site3.red.example"), STEP_S, "site3 has left red")
+    await_log(lab, "sr", "gcksd", "site3.red.example ended: it left (REGISTRATION_FAILED)")
     wait_until(lambda: not holds(lab, "site3", "10.4.0.0/24"), STEP_S, "red has left site3")
     wait_until(lambda: not holds(lab, "site4", "10.3.0.0/24"), STEP_S, "site3 has left site4")
     with Capture(lab, "provider", "leave") as capture:

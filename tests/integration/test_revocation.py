@@ -82,7 +82,7 @@ def revoked(lab):
     before = since(lab)
     publish(lab, 2, serial_of(SITE))
     wait_until(lambda: not lab.registration(IDENTITY), STEP_S, f"the end of {IDENTITY}")
-    await_log(lab, "sr", "gcksd", IDENTITY, "its certificate is revoked")
+    await_log(lab, "sr", "gcksd", f"{IDENTITY} ended: its certificate is revoked")
     await_log(lab, SITE, "charon", "the key server ended the membership")
     wait_until(lambda: not [state for state in lab.states(SITE) if state["group"]], STEP_S,
                "site1's kernel holds nothing of the group")
