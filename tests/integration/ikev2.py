@@ -32,6 +32,7 @@ IDG, GSA, KD = 50, 51, 52
 KWA = 13
 # notifies
 CHILDLESS_SUPPORTED, FRAGMENTATION_SUPPORTED = 16418, 16430
+NAT_DETECTION = 16388, 16389    # source, destination
 # identifications
 ID_FQDN, ID_KEY_ID = 2, 11
 INITIATOR, RESPONSE = 0x08, 0x20
@@ -169,7 +170,7 @@ class IkeSa:
         """A request as fragments (RFC 7383 §2.5) of so many octets of its payloads."""
         first, data = chain(payloads)
         parts = [data[start:start + size] for start in range(0, len(data), size)]
-        return [self.protect(SKF, 0 if number else first, exchange, INITIATOR, self.message_id,
+        return [self.protect(SKF, 0 if number else first, exchange, self.role, self.message_id,
                              struct.pack(">HH", number + 1, len(parts)), part)
                 for number, part in enumerate(parts)]
 
@@ -367,10 +368,9 @@ class Initiator(IkeSa):
     def __init__(self, node, local, remote, key_wrap=(3,)):
         """key_wrap: ids of the algorithms to propose (1 to 3: KW_5649 with 128, 192, 256 bits)"""
         super().__init__(os.urandom(8), bytes(8), INITIATOR, key_wrap)
-        with namespaces.inside(node):
-            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((local, 0))
-        self.socket.connect((remote, 500))
+        self.node, self.local, self.remote = node, local, remote
+        self.socket = self.marker = None
+        self.go_to(500)
 
     def __enter__(self):
         return self
@@ -381,8 +381,18 @@ class Initiator(IkeSa):
                 self.send_request(INFORMATIONAL, [(DELETE, bytes([1, 0, 0, 0]))])
         self.socket.close()
 
+    def go_to(self, port):
+        """From a new port of its own, as if a NAT had begun anew, to 500 or 4500 (RFC 7296 §2.23)."""
+        if self.socket:
+            self.socket.close()
+        with namespaces.inside(self.node):
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((self.local, 0))
+        self.socket.connect((self.remote, port))
+        self.marker = bytes(4 if port == 4500 else 0)
+
     def send(self, packet):
-        self.socket.send(packet)
+        self.socket.send(self.marker + packet)
 
     def receive(self, deadline):
         while True:
@@ -393,6 +403,9 @@ class Initiator(IkeSa):
                 packet = self.socket.recv(65536)
             except ConnectionRefusedError:
                 continue
+            if not packet.startswith(self.marker):
+                continue
+            packet = packet[len(self.marker):]
             message = self.decrypt(packet)
             if message and message.flags & RESPONSE:
                 return message
@@ -403,11 +416,12 @@ class Initiator(IkeSa):
                 if message and not message.flags & RESPONSE:
                     self.other.take_request(message)
 
-    def init(self):
+    def init(self, *more):
+        """IKE_SA_INIT, with more payloads; its answer is in `init_answer`."""
         private, public = new_key()
         self.init_request = self.clear(IKE_SA_INIT, [
             (SA, self.proposal()), (KE, struct.pack(">HH", 19, 0) + public),
-            (NONCE, self.nonce), notify(FRAGMENTATION_SUPPORTED)])
+            (NONCE, self.nonce), notify(FRAGMENTATION_SUPPORTED), *more])
         answer = self.transmit(self.init_request)
         check(not answer.errors(), f"IKE_SA_INIT: error notifies {answer.errors()}")
         check(CHILDLESS_SUPPORTED in answer.notifies(), "no CHILDLESS_IKEV2_SUPPORTED")

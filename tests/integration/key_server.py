@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
 
 import gikev2
 from harness import check
-from ikev2 import (AUTH, CHILDLESS_SUPPORTED, GSA, GSA_AUTH, GSA_REGISTRATION, ID_FQDN, IDI, IDR,
-                   IKE_AUTH, IKE_SA_INIT, KD, KE, NONCE, RESPONSE, SA, IkeSa, identification,
-                   new_key, notify, prf)
+from ikev2 import (AUTH, CHILDLESS_SUPPORTED, FRAGMENTATION_SUPPORTED, GSA, GSA_AUTH,
+                   GSA_REGISTRATION, IDI, IDR, ID_FQDN, IKE_AUTH, IKE_SA_INIT, KD, KE, NONCE,
+                   RESPONSE, SA, IkeSa, identification, new_key, notify, prf)
 from topology import namespaces
 
 AUTHENTICATION_FAILED = 24
@@ -49,7 +49,8 @@ class MemberIkeSa(IkeSa):
         private, public = new_key()
         self.init_answer = self.clear(IKE_SA_INIT, [
             (SA, request.bodies(SA)[0]), (KE, struct.pack(">HH", 19, 0) + public),
-            (NONCE, self.nonce), notify(CHILDLESS_SUPPORTED)], RESPONSE, 0)
+            (NONCE, self.nonce), notify(CHILDLESS_SUPPORTED),
+            notify(FRAGMENTATION_SUPPORTED)], RESPONSE, 0)
         self.derive(private, request.bodies(KE)[0][4:])
 
     def answer_to(self, request):

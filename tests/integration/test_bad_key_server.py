@@ -3,7 +3,8 @@
 # topology: two-groups
 #
 #   site4 ── provider: key_server.py, which is not always right
-"""What a member does not take from its key server: it says so, and its kernel holds none of it."""
+"""What a member asks a key server of another make for, and what it does not take from it: it says
+so, and its kernel holds none of it."""
 
 import os
 import secrets
@@ -13,8 +14,8 @@ from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
 
 import gikev2
 from harness import case, check, main, wait_until
-from ikev2 import (AUTH, GSA, GSA_AUTH, GSA_REGISTRATION, ID_FQDN, IDG, IDR, KD, SA, identification,
-                   notify)
+from ikev2 import (AUTH, GSA, GSA_AUTH, GSA_REGISTRATION, ID_FQDN, ID_KEY_ID, IDG, IDR, KD, NOTIFY,
+                   SA, identification, notify)
 from key_server import ESP, KeyServer, substructure, tlv, transform, tv
 from observe import await_log
 from topology import credentials
@@ -110,6 +111,7 @@ class BadKeyServer(KeyServer):
         self.left = {}   # group: notify of its departure
         self.asked = []
         self.spis = {}
+        self.mended = set()  # groups that get what is good
 
     def register(self, ike_sa, message):
         if not message.bodies(IDG):
@@ -122,7 +124,8 @@ class BadKeyServer(KeyServer):
         if group in ERRORS:
             return [notify(ERRORS[group], bytes(range(200)))]
         spi = self.spis.setdefault(group, struct.pack(">I", 0x51000000 + len(self.spis)))
-        gsa, kd = shapes(spi, ike_sa.group_key_wrap_key())[group if group not in OTHERS else "good"]
+        good = group in OTHERS or group in self.mended
+        gsa, kd = shapes(spi, ike_sa.group_key_wrap_key())["good" if good else group]
         payloads = [(GSA, gsa)] if gsa else []
         payloads += [(KD, kd)] if kd else []
         if group == "error-and-keys":
@@ -241,6 +244,56 @@ def opened(lab):
         check(not lab.member(SITE, "good", "registered") and spi not in spis(lab),
               "it took keys from somebody who has not authenticated")
         leave(lab, ["good"])
+
+
+def check_request(message, group):
+    """IDg, SAg and GROUP_SENDER as RFC 9838 §2.3.3, §4.2, §4.3 and §4.7.4 draw them, one each."""
+    check(message.bodies(IDG) == [identification(ID_KEY_ID, group)], f"IDg {message.bodies(IDG)}")
+    check(message.kinds().count(SA) == 1, f"payloads {message.kinds()}")
+    gikev2.check_supported(message.bodies(SA)[0])
+    sender = struct.pack(">BBHI", 0, 0, gikev2.GROUP_SENDER, 1)
+    check([body for body in message.bodies(NOTIFY) if body[2:4] == sender[2:4]] == [sender],
+          f"notifies {message.bodies(NOTIFY)}")
+    check(not {GSA, KD} & set(message.kinds()), f"payloads {message.kinds()}")
+
+
+@case("what a member asks with: key wrap algorithms in IKE_SA_INIT; IDg, SAg and GROUP_SENDER")
+def requests(lab):
+    for exchange, lines in ((GSA_REGISTRATION, ()), (GSA_AUTH, ("initial-exchange gsa-auth",))):
+        with BadKeyServer(lab) as key_server:
+            join(lab, "good", *lines)
+            key_server.serve(lambda: lab.member(SITE, "good", "registered"), STEP_S,
+                             "the member is registered")
+            request = key_server.asked[0]
+            check(request.exchange == exchange, f"exchange {request.exchange}")
+            check_request(request, "good")
+            for ike_sa in key_server.ike_sas.values():
+                init = ike_sa.decrypt(ike_sa.init_request)
+                for _, protocol, spi, transforms in gikev2.proposals_of(init.bodies(SA)[0]):
+                    check((protocol, spi) == (1, b"") and any(
+                        kind == gikev2.KWA for kind, _, _ in transforms), f"{transforms}")
+            leave(lab, ["good"])
+            key_server.serve(lambda: "good" in key_server.left, STEP_S, "the member has left")
+            check(key_server.left["good"] == gikev2.REGISTRATION_FAILED, f"{key_server.left}")
+            key_server.serve(lambda: "bad:" not in lab.run(SITE, "swanctl", "--list-sas"), STEP_S,
+                             "the IKE_SA is closed")
+
+
+@case("a Sender-ID that does not fit its bits is fatal: the member leaves, and registers again")
+def unfit_sender_id(lab):
+    group = "sender-id-too-large"
+    with BadKeyServer(lab) as key_server:
+        join(lab, group, "retry-time 2")
+        key_server.serve(lambda: group in key_server.left and len(key_server.asked) > 1, STEP_S,
+                         "the member has left and asks again")
+        check(key_server.left[group] == gikev2.REGISTRATION_FAILED, f"{key_server.left}")
+        check(not lab.member(SITE, group, "registered"), "the member is registered")
+        key_server.mended.add(group)
+        key_server.serve(lambda: lab.member(SITE, group, "registered"), STEP_S,
+                         "the member is registered once that is mended")
+        leave(lab, [group])
+        key_server.serve(lambda: "bad:" not in lab.run(SITE, "swanctl", "--list-sas"), STEP_S,
+                         "the IKE_SA is closed")
 
 
 def forged(_ike_sa):

@@ -11,11 +11,12 @@ import struct
 
 import gikev2
 from harness import case, check, main, wait_until
-from ikev2 import DELETE, GSA, GSA_REGISTRATION, ID_FQDN, ID_KEY_ID, IDG, KD, identification, notify
+from ikev2 import DELETE, GSA, GSA_INBAND_REKEY, GSA_REGISTRATION, ID_FQDN, ID_KEY_ID, IDG, KD, \
+    NAT_DETECTION, identification, notify
 from probe import IDENTITY, KEY_SERVER, RED, SECRET, check_granted, check_no_keys, check_refused, \
-    entries, established, initiator, red_state, register
+    entries, established, initiator, leave, red_state, register
 
-INVALID_SYNTAX = 7
+INVALID_SYNTAX, IPCOMP_SUPPORTED = 7, 16387
 
 
 def check_still_granted(ike_sa):
@@ -135,6 +136,52 @@ def odd_payloads(lab):
             check_granted(register(ike_sa, RED, notify(gikev2.GROUP_SENDER, data)))
         check_granted(register(ike_sa, RED, (200, b"what is not critical is skipped")))
         check(len(entries(lab)) == 1, f"registrations {entries(lab)}")
+
+
+@case("IPCOMP_SUPPORTED, whatever its CPI, changes nothing in the answer")
+def compression(lab):
+    with established(lab) as ike_sa:
+        plain = register(ike_sa)
+        check_granted(plain)
+        for cpi in (0, 0x1234):
+            answer = register(ike_sa, RED, notify(IPCOMP_SUPPORTED, struct.pack(">HB", cpi, 3)))
+            check_granted(answer)
+            check(answer.bodies(GSA) == plain.bodies(GSA) and answer.notifies() == plain.notifies(),
+                  f"notifies {answer.notifies()}, policy {answer.bodies(GSA)}")
+
+
+def check_rekeyed(lab, ike_sa):
+    lab.vtysh("sr", "gsa rekey group red")
+    ike_sa.await_request(lambda request: request.exchange == GSA_INBAND_REKEY
+                         and request.bodies(KD), 60)
+
+
+@case("over port 4500 from the first message on all is as over port 500")
+def other_port(lab):
+    ike_sa = initiator(lab)
+    ike_sa.go_to(4500)
+    with ike_sa.establish(IDENTITY, KEY_SERVER, SECRET):
+        check_still_granted(ike_sa)
+        check_rekeyed(lab, ike_sa)
+        leave(lab, ike_sa)
+
+
+@case("behind a NAT: it is found, the rest is over port 4500, rekeys follow a mapping that changes")
+def translated(lab):
+    with initiator(lab).init(*(notify(kind, bytes(20)) for kind in NAT_DETECTION)) as ike_sa:
+        found = ike_sa.decrypt(ike_sa.init_answer).notifies()
+        check(all(len(found.get(kind, b"")) == 20 for kind in NAT_DETECTION), f"notifies {found}")
+        ike_sa.go_to(4500)
+        answer = ike_sa.authenticate(IDENTITY, KEY_SERVER, SECRET)
+        check(not answer.errors(), f"errors {answer.errors()}")
+        check_still_granted(ike_sa)
+        check_rekeyed(lab, ike_sa)
+        ike_sa.go_to(4500)
+        check_still_granted(ike_sa)
+        del ike_sa.requests[:]
+        check_rekeyed(lab, ike_sa)
+        check(len(entries(lab)) == 1, f"registrations {entries(lab)}")
+        leave(lab, ike_sa)
 
 
 @case("a group whose policy does not permit the peer: AUTHORIZATION_FAILED and no keys")

@@ -3,7 +3,8 @@
 # topology: two-groups
 #
 # site3's charon between a gcksd and a key server that are both the test's own (member_pair.py).
-"""A rekey that is malformed, for somebody else or not to be unwrapped changes nothing."""
+"""Rekeys and Deletes of a key server of another make. One that is malformed, for somebody else or
+not to be unwrapped changes nothing."""
 
 import os
 import secrets
@@ -13,12 +14,11 @@ import gikev2
 from harness import case, check, main, wait_until
 from ikev2 import DELETE, GSA, ID_KEY_ID, IDG, KD, identification, notify
 from member_pair import FIRST, SENDER_ID, SITE, Pair
-from key_server import granted, key_download, policy, substructure, transform, tv
-from standins import EXCLUDED, GSA_INBAND_REKEY, STEP_S, spis_of
+from key_server import granted, key_download, policy, substructure, tlv, transform, tv
+from standins import EXCLUDED, GSA_INBAND_REKEY, REGISTERED, STEP_S, spis_of
 
 OTHER = 0x60020000
 WRONG = os.urandom(32)
-INVALID_SYNTAX = 7
 
 
 def pair(lab):
@@ -34,6 +34,16 @@ def refused(both, what, payloads, expected):
     both.member.settle()
     told = [body for name, body in both.member.received[after:] if name == "membership"]
     check(not told, f"{what}: the membership changed: {told}")
+
+
+def excludes(both, body):
+    """A Delete after which nothing is held until the member has registered again."""
+    after = len(both.member.received)
+    check(both.ask([(DELETE, body)]) == [], "an error")
+    both.wait(lambda: any(name == "membership" and body["state"] == EXCLUDED
+                          for name, body in both.member.received[after:]), "the exclusion")
+    after = len(both.member.received)
+    both.wait(lambda: both.held(after) == [FIRST], "the next registration")
 
 
 def acceptable(both):
@@ -67,6 +77,33 @@ def sent_again(lab):
     both.member.settle()
     told = [spis_of(body) for name, body in both.member.received[after:] if name == "membership"]
     check(len(told) == 1 and told[0][-1] == spi, f"told {told}")
+
+
+@case("a rekey that comes in fragments is taken like any other")
+def fragments(lab):
+    both, spi = pair(lab), OTHER + 0x90000
+    packets = both.server.fragments(GSA_INBAND_REKEY, granted(policy(spi), key_download(
+        {spi: os.urandom(36)}, both.server.group_key_wrap_key())), 40)
+    check(len(packets) > 2, f"{len(packets)} fragments")
+    for packet in packets[:-1]:
+        both.server.send(packet)
+    answer = both.server.transmit(packets[-1])
+    both.server.message_id += 1
+    check(not answer.payloads, f"payloads {answer.kinds()}, errors {answer.errors()}")
+    both.wait(lambda: both.held()[-1] == spi, "the new SA")
+
+
+@case("a Sender-ID in a rekey, which is barred, is not taken for one of the member's")
+def sender_id(lab):
+    both, spi, after = pair(lab), OTHER + 0xa0000, len(pair(lab).member.received)
+    errors = both.ask(granted(policy(spi, group_wide=tv(3, 8)), key_download(
+        {spi: os.urandom(36)}, both.server.group_key_wrap_key(), member=tlv(3, b"\0\7"))))
+    check(not errors, f"errors {errors}")
+    both.wait(lambda: both.held(after), "the new SA")
+    held = [body["group_sa"] for name, body in both.member.received[after:]
+            if name == "membership" and body["state"] == REGISTERED][-1]
+    check((held["sender_id"], held["sender_id_bits"]) == ([SENDER_ID[-1]], 16), f"{held}")
+    check(held["data_sa"][-1]["spi"] == spi, f"{held}")
 
 
 @case("one in clear text, or over no IKE_SA of ours, is as if it were not sent")
@@ -164,6 +201,19 @@ def deletes_of_others(lab):
     acceptable(both)
 
 
+@case("a Delete takes one SA away; one of all (SPI 0, or protocol 0) ends the membership, which begins again")
+def deletes(lab):
+    both = pair(lab)
+    kept, spi = acceptable(both), acceptable(both)
+    after = len(both.member.received)
+    check(both.ask([(DELETE, bytes([3, 4, 0, 1]) + struct.pack(">I", spi))]) == [], "an error")
+    both.wait(lambda: both.held(after), "the Delete is told")
+    check(spi not in both.held(after) and kept in both.held(after), f"held {both.held(after)}")
+    for body in (bytes([3, 4, 0, 1]) + bytes(4), bytes([0, 0, 0, 0])):
+        excludes(both, body)
+    acceptable(both)
+
+
 @case("a rekey with all octets of its payloads in turn upset never takes the daemon down")
 def upset(lab):
     both = pair(lab)
@@ -185,13 +235,7 @@ def upset(lab):
 
 @case("exclusion (Delete of GIKE_UPDATE, SPI 0) is taken at its word; the member registers again")
 def exclusion(lab):
-    both = pair(lab)
-    after = len(both.member.received)
-    check(both.ask([(DELETE, bytes([6, 16, 0, 1]) + bytes(16))]) == [], "an error")
-    both.wait(lambda: any(name == "membership" and body["state"] == EXCLUDED
-                          for name, body in both.member.received[after:]), "the exclusion")
-    after = len(both.member.received)
-    both.wait(lambda: both.held(after) == [FIRST], "the next registration")
+    excludes(pair(lab), bytes([6, 16, 0, 1]) + bytes(16))
 
 
 if __name__ == "__main__":

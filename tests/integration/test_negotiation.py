@@ -4,19 +4,21 @@
 #
 # A member of another make, which is not always right: an IKEv2 initiator in Python, from site2's
 # network, with a pre-shared key for the group red.
-"""What a member and its key server agree on: the key wrap algorithm in IKE_SA_INIT, and what the
-member supports (SAg) against what the group uses.
+"""What a member and its key server agree on: the key wrap algorithm in IKE_SA_INIT, what the
+member supports (SAg) against what the group uses, and the port if there is a NAT.
 """
+
+import os
 
 import gikev2
 from gikev2 import AH, ENCR, ESP, GIKE_UPDATE, INTEG, KWA, SN
-from harness import case, check, main
+from harness import case, check, main, wait_until
 from ikev2 import GSA_REGISTRATION, ID_KEY_ID, IDG, KD, SA, identification
-from observe import await_log
+from observe import await_log, check_reachability
 from probe import IDENTITY, RED, check_granted, check_refused, entries, established, \
     key_server_setting, red_state, register
 
-INVALID_SYNTAX = 7
+STEP_S = 60
 
 CBC_256, CBC_128, GCM_256 = (ENCR, 12, 256), (ENCR, 12, 128), (ENCR, 20, 256)
 SHA_256, SHA_384 = (INTEG, 12, 0), (INTEG, 13, 0)
@@ -76,12 +78,15 @@ def covered(lab):
             (ESP, [(240, 1, 0), CBC_256, SHA_256, UNSPECIFIED])],
         "a protocol that nobody knows": [(201, [(1, 1, 0)]), RED_ESP],
     }
+    # only ESP is used: that proposals of one number go together binds nothing (§2.3.3)
+    numbered = gikev2.supported(KEY_WRAP, RED_ESP, last_number=2)
     with established(lab) as ike_sa:
         for shape, proposals in shapes.items():
             try:
                 check_granted(register(ike_sa, RED, sag(*proposals)))
             except Exception as error:
                 raise type(error)(f"{shape}: {error}") from error
+        check_granted(register(ike_sa, RED, (SA, numbered)))
         # what stands in the place of an SPI does not count (§2.3.3)
         body = bytearray(gikev2.supported(RED_ESP))
         body[2:4] = (len(body) + 4).to_bytes(2, "big")
@@ -142,6 +147,49 @@ def members(lab):
         proposals = lab.log_lines(site, "charon", "selected proposal: IKE:", f"<{group}|")
         check(proposals and all("KW_5649_256" in line for line in proposals),
               f"{site}: {proposals}")
+
+
+def join_anew(lab, site, group, connections):
+    """Leaves, has charon load other connections, and joins."""
+    identity = f"{site}.{group}.example"
+    lab.configure(site, f"no gsa member {group}")
+    wait_until(lambda: not lab.registration(identity), STEP_S, f"{site} has left")
+    with open(swanctl_conf(site), "w", encoding="ascii") as file:
+        file.write(connections)
+    lab.run(site, "swanctl", "--load-conns")
+    lab.configure(site, *lab.declared_block(site, f"gsa member {group}"))
+    wait_until(lambda: lab.registration(identity) and lab.member(site, group, "registered"),
+               STEP_S, f"{site} is registered")
+
+
+def swanctl_conf(site):
+    return os.path.join(os.environ["LAB_RUN"], site, "etc/swanctl/swanctl.conf")
+
+
+def port_of(lab, site, group):
+    """Of the key server, as the site's charon sees it."""
+    line = next(line for line in lab.run(site, "swanctl", "--list-sas").splitlines()
+                if f"'sr.{group}.example'" in line)
+    return int(line.rsplit("[", 1)[1].rstrip("]"))
+
+
+@case("a member that finds a NAT registers and is rekeyed over port 4500; its ESP is as before")
+def translated(lab):
+    check(port_of(lab, "site4", "red") == 500, "site4 was there before")
+    with open(swanctl_conf("site4"), encoding="ascii") as file:
+        connections = file.read()
+    # `encap` has charon say in IKE_SA_INIT that there is one
+    join_anew(lab, "site4", "red",
+              connections.replace("version = 2\n", "version = 2\n    encap = yes\n"))
+    check(port_of(lab, "site4", "red") == 4500, "site4 did not change the port")
+    check_reachability(lab)
+    old = lab.member("site4", "red", "registered")["sa"][-1]["spi"]
+    lab.vtysh("sr", "gsa rekey group red")
+    wait_until(lambda: lab.member("site4", "red", "registered")["sa"][-1]["spi"] != old, STEP_S,
+               "site4 has the new SA")
+    join_anew(lab, "site4", "red", connections)
+    check(port_of(lab, "site4", "red") == 500, "site4 is still over port 4500")
+    check_reachability(lab)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,31 @@ START_TEST(refused)
 }
 END_TEST
 
+/* Reserved octets are ignored, and so is what only multicast rekeys and later standards need. */
+START_TEST(accepted)
+{
+	static const char *const texts[] = {
+		GOOD "00 ff (4 0003 (0 05))",
+		GOOD MEMBER("0001 (0 00000007 00000000" WRAPPED ") 0002 (0 3000) 0003 (0 05)"),
+		GOOD MEMBER("4001 (0 ff) 0003 (0 05) c001 ffff"),
+		ESP("00001000", "c001 ffff" KEY "4001 (0 ff)") MEMBER("0003 (0 05)"),
+	};
+	static struct gsa_key_download kd;
+
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		uint8_t data[WIRE_TEXT_MAX];
+		size_t length = wire_text(texts[i], data);
+		const char *reason = NULL;
+
+		ck_assert_msg(gsa_key_download_decode(data, length, &kd, &reason), "%s: %s",
+			      texts[i], reason);
+		ck_assert_uint_eq(kd.bag_count, 1);
+		ck_assert_uint_eq(kd.sender_id_count, 1);
+		ck_assert_uint_eq(kd.sender_id[0], 5);
+	}
+}
+END_TEST
+
 START_TEST(fields)
 {
 	static struct gsa_key_download kd;
@@ -267,6 +292,7 @@ Suite *key_download_suite(void)
 	TCase *codec = tcase_create("codec");
 
 	tcase_add_loop_test(codec, refused, 0, COUNT(refusals));
+	tcase_add_test(codec, accepted);
 	tcase_add_test(codec, fields);
 	tcase_add_loop_test(codec, there_and_back, 0, (int)vector_count);
 	tcase_add_test(codec, longest_wrapped_key);

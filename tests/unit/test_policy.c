@@ -407,6 +407,12 @@ static const char *spoil(struct gsa_policy *policy, int row)
 	case 17:
 		sa->source.port_to = 53;
 		return "ports of any protocol";
+	case 18:
+		policy->data_sa[policy->data_sa_count] = *sa;
+		sa = &policy->data_sa[policy->data_sa_count++];
+		sa->protocol = GSA_PROTOCOL_AH;
+		sa->encryption = sa->encryption_key_bits = 0;
+		return "ESP and AH for the same traffic";
 	}
 	return NULL;
 }
