@@ -60,9 +60,18 @@ static void unregister(size_t count)
 		message_register_exchange(exchanges[count].type, NULL);
 }
 
+static void understand(bool understood)
+{
+	static const uint8_t payloads[] = { GSA_PAYLOAD_IDG, GSA_PAYLOAD_GSA, GSA_PAYLOAD_KD };
+
+	for (size_t i = 0; i < countof(payloads); i++)
+		message_register_payload(payloads[i], understood);
+}
+
 static bool load(plugin_t *this, plugin_feature_t *feature, bool reg, void *data)
 {
 	if (!reg) {
+		understand(FALSE);
 		message_register_initial_task(NULL);
 		unregister(countof(exchanges));
 		stop();
@@ -84,6 +93,7 @@ static bool load(plugin_t *this, plugin_feature_t *feature, bool reg, void *data
 		stop();
 		return FALSE;
 	}
+	understand(TRUE);
 	gsa_local_start(gsa.local);
 	return TRUE;
 }

@@ -57,6 +57,10 @@ def prf_plus(key, seed, length):
     return out[:length]
 
 
+class Critical(tuple):
+    """A payload whose critical bit is set (RFC 7296 §3.2)."""
+
+
 def chain(payloads):
     """(type of the first, octets) of [(type, body)]. A body may come with a wrong length, as
     (type, body, length of the payload)."""
@@ -64,7 +68,8 @@ def chain(payloads):
     for number, payload in enumerate(payloads):
         following = payloads[number + 1][0] if number + 1 < len(payloads) else 0
         length = payload[2] if len(payload) > 2 else len(payload[1]) + 4
-        out += struct.pack(">BBH", following, 0, length) + payload[1]
+        flags = 0x80 if isinstance(payload, Critical) else 0
+        out += struct.pack(">BBH", following, flags, length) + payload[1]
     return (payloads[0][0] if payloads else 0), out
 
 

@@ -12,11 +12,12 @@ import struct
 import gikev2
 from harness import case, check, main, wait_until
 from ikev2 import DELETE, GSA, GSA_INBAND_REKEY, GSA_REGISTRATION, ID_FQDN, ID_KEY_ID, IDG, KD, \
-    NAT_DETECTION, identification, notify
+    NAT_DETECTION, NOTIFY, SA, Critical, identification, notify
 from probe import IDENTITY, KEY_SERVER, RED, SECRET, check_granted, check_no_keys, check_refused, \
     entries, established, initiator, leave, red_state, register
 
-INVALID_SYNTAX, IPCOMP_SUPPORTED = 7, 16387
+UNSUPPORTED_CRITICAL_PAYLOAD, INVALID_SYNTAX, IPCOMP_SUPPORTED = 1, 7, 16387
+RED_ESP = gikev2.ESP, [(gikev2.ENCR, 12, 256), (gikev2.INTEG, 12, 0), (gikev2.SN, 2, 0)]
 
 
 def check_still_granted(ike_sa):
@@ -136,6 +137,17 @@ def odd_payloads(lab):
             check_granted(register(ike_sa, RED, notify(gikev2.GROUP_SENDER, data)))
         check_granted(register(ike_sa, RED, (200, b"what is not critical is skipped")))
         check(len(entries(lab)) == 1, f"registrations {entries(lab)}")
+
+
+@case("the critical bit of IDg and SAg does not matter, that of a payload nobody knows does")
+def critical(lab):
+    with established(lab) as ike_sa:
+        check_granted(register(ike_sa, Critical(RED),
+                               Critical((SA, gikev2.supported(RED_ESP)))))
+        answer = register(ike_sa, RED, Critical((200, b"what is critical is not skipped")))
+        check(answer.payloads == [(NOTIFY, struct.pack(
+            ">BBHB", 0, 0, UNSUPPORTED_CRITICAL_PAYLOAD, 200))], f"payloads {answer.payloads}")
+        check_still_granted(ike_sa)
 
 
 @case("IPCOMP_SUPPORTED, whatever its CPI, changes nothing in the answer")

@@ -15,7 +15,7 @@ import certificates
 import gikev2
 from harness import case, check, main, wait_until
 from ikev2 import (AUTH, CERT, GSA, GSA_AUTH, GSA_REGISTRATION, ID_KEY_ID, IDG, IDR, IKE_AUTH, KD,
-                   NOTIFY, SA, identification, notify)
+                   NOTIFY, SA, Critical, identification, notify)
 from observe import check_reachability
 from probe import IDENTITY, KEY_SERVER, RED, SECRET, check_granted, check_no_keys, entries, \
     initiator, leave, red_state, register
@@ -88,6 +88,13 @@ def certified(lab):
         check(found and found["group"] == "blue", f"registration {found}")
         register(ike_sa, BLUE, notify(gikev2.REGISTRATION_FAILED))
         wait_until(lambda: not lab.registration(CERTIFIED), STEP_S, "the end of the registration")
+
+
+@case("IDg and SAg with the critical bit are taken like any other")
+def critical(lab):
+    with opened(lab, Critical(RED), Critical(SUPPORTED), SENDER) as (ike_sa, answer):
+        check_layout(answer)
+        ike_sa.check_peer(answer, SECRET)
 
 
 @case("a credential of the wrong kind is authenticated, and refused for the group")

@@ -12,11 +12,12 @@ import struct
 
 import gikev2
 from harness import case, check, main, wait_until
-from ikev2 import DELETE, GSA, ID_KEY_ID, IDG, KD, identification, notify
+from ikev2 import DELETE, GSA, ID_KEY_ID, IDG, KD, NOTIFY, Critical, identification, notify
 from member_pair import FIRST, SENDER_ID, SITE, Pair
 from key_server import granted, key_download, policy, substructure, tlv, transform, tv
 from standins import EXCLUDED, GSA_INBAND_REKEY, REGISTERED, STEP_S, spis_of
 
+UNSUPPORTED_CRITICAL_PAYLOAD = 1
 OTHER = 0x60020000
 WRONG = os.urandom(32)
 
@@ -91,6 +92,25 @@ def fragments(lab):
     both.server.message_id += 1
     check(not answer.payloads, f"payloads {answer.kinds()}, errors {answer.errors()}")
     both.wait(lambda: both.held()[-1] == spi, "the new SA")
+
+
+@case("the critical bit of GSA and KD does not matter, that of a payload nobody knows does")
+def critical(lab):
+    both, spi = pair(lab), OTHER + 0xb0000
+    payloads = granted(policy(spi), key_download({spi: os.urandom(36)},
+                                                 both.server.group_key_wrap_key()))
+    errors = both.ask([*payloads, Critical((200, b"nobody knows it"))])
+    check(errors == [UNSUPPORTED_CRITICAL_PAYLOAD], f"errors {errors}")
+    check(spi not in both.held(), f"held {both.held()}")
+    errors = both.ask([Critical(payload) for payload in payloads])
+    check(not errors, f"errors {errors}")
+    both.wait(lambda: both.held()[-1] == spi, "the new SA")
+    # and at a registration
+    grant = both.key_server.answer
+    both.key_server.answer = lambda *asked: [
+        payload if payload[0] == NOTIFY else Critical(payload) for payload in grant(*asked)]
+    excludes(both, bytes([6, 16, 0, 1]) + bytes(16))
+    both.key_server.answer = grant
 
 
 @case("a Sender-ID in a rekey, which is barred, is not taken for one of the member's")
