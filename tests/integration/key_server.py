@@ -48,7 +48,8 @@ class MemberIkeSa(IkeSa):
         self.init_request, self.peer_nonce = packet, request.bodies(NONCE)[0]
         private, public = new_key()
         self.init_answer = self.clear(IKE_SA_INIT, [
-            (SA, request.bodies(SA)[0]), (KE, struct.pack(">HH", 19, 0) + public),
+            (SA, self.server.choose(request.bodies(SA)[0])),
+            (KE, struct.pack(">HH", 19, 0) + public),
             (NONCE, self.nonce), notify(CHILDLESS_SUPPORTED),
             notify(FRAGMENTATION_SUPPORTED)], RESPONSE, 0)
         self.derive(private, request.bodies(KE)[0][4:])
@@ -79,6 +80,7 @@ class KeyServer:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind((address, 500))
         self.identity, self.secret, self.answer, self.turn = identity, secret, answer, turn
+        self.choose = lambda proposal: proposal
         self.ike_sas = {}
         self.requests = []   # of all IKE_SAs
 
@@ -182,6 +184,17 @@ def key_download(keys, key_wrap_key, *, member=b""):
     body = b"".join(substructure(ESP, 4, struct.pack(">I", spi) + tlv(
         1, bytes(8) + aes_key_wrap_with_padding(key_wrap_key, key))) for spi, key in keys.items())
     return body + (substructure(0, 0, member) if member else b"")
+
+
+def without_key_wrap(body):
+    """The one proposal of an IKE_SA, less its key wrap algorithm."""
+    ((number, protocol, _, wanted),) = gikev2.proposals_of(body)
+    wanted = [each for each in wanted if each[0] != gikev2.KWA]
+    joined = b"".join(transform(index + 1 == len(wanted), kind, identifier, b"".join(
+        tv(*attribute) for attribute in attributes))
+        for index, (kind, identifier, attributes) in enumerate(wanted))
+    return struct.pack(">BBHBBBB", 0, 0, 8 + len(joined), number, protocol, 0,
+                       len(wanted)) + joined
 
 
 def granted(body, keys):

@@ -16,7 +16,7 @@ import gikev2
 from harness import case, check, main, wait_until
 from ikev2 import (AUTH, GSA, GSA_AUTH, GSA_REGISTRATION, ID_FQDN, ID_KEY_ID, IDG, IDR, KD, NOTIFY,
                    SA, identification, notify)
-from key_server import ESP, KeyServer, substructure, tlv, transform, tv
+from key_server import ESP, KeyServer, substructure, tlv, transform, tv, without_key_wrap
 from observe import await_log
 from topology import credentials
 
@@ -277,6 +277,17 @@ def requests(lab):
             check(key_server.left["good"] == gikev2.REGISTRATION_FAILED, f"{key_server.left}")
             key_server.serve(lambda: "bad:" not in lab.run(SITE, "swanctl", "--list-sas"), STEP_S,
                              "the IKE_SA is closed")
+
+
+@case("a key server that chooses no key wrap algorithm in IKE_SA_INIT is not gone on with")
+def no_key_wrap(lab):
+    with BadKeyServer(lab) as key_server:
+        key_server.choose = without_key_wrap
+        join(lab, "good", "retry-time 2")
+        key_server.serve(lambda: len(key_server.ike_sas) > 1, STEP_S, "the member tries again")
+        check(not key_server.requests, f"{[one.kinds() for one in key_server.requests]}")
+        check(not lab.member(SITE, "good", "registered"), "the member is registered")
+        leave(lab, ["good"])
 
 
 @case("a Sender-ID that does not fit its bits is fatal: the member leaves, and registers again")
