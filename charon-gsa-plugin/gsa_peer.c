@@ -2,6 +2,8 @@
 /* Who stands at the other end of an IKE_SA, as gcksd is told. */
 #include "charon-gsa-plugin/gsa.h"
 
+#include <ctype.h>
+
 /* Printed; a longer one cannot be permitted by name. */
 #define IDENTITY_MAX 1024
 
@@ -11,6 +13,28 @@ static char *print_identity(identification_t *identity)
 
 	snprintf(text, sizeof(text), "%Y", identity);
 	return strdup(text);
+}
+
+/*
+ * Names that strongSwan compares without regard to case are told in one way, so that nobody is
+ * another member, with a place and Sender-IDs of its own, by spelling its name in another way.
+ */
+static char *print_peer(identification_t *identity, auth_cfg_t *round)
+{
+	certificate_t *certificate = round ? round->get(round, AUTH_RULE_SUBJECT_CERT) : NULL;
+	id_type_t type = identity->get_type(identity);
+	char *text;
+
+	/* of a distinguished name as the CA spells it */
+	if (type == ID_DER_ASN1_DN && certificate &&
+	    certificate->get_type(certificate) == CERT_X509)
+		if (identity->equals(identity, certificate->get_subject(certificate)))
+			identity = certificate->get_subject(certificate);
+	text = print_identity(identity);
+	if (type == ID_FQDN || type == ID_RFC822_ADDR)
+		for (char *at = text; *at; at++)
+			*at = tolower(*at);
+	return text;
 }
 
 /* Subjects of the trust chain: intermediate CAs from the leaf up, then the root. */
@@ -67,13 +91,13 @@ Gsa__Peer *gsa_peer_create(ike_sa_t *ike_sa)
 
 	gsa__peer__init(peer);
 	peer->ike_sa = ike_sa->get_unique_id(ike_sa);
-	peer->identity = print_identity(ike_sa->get_other_eap_id(ike_sa));
 	peer->address.data = address.ptr;
 	peer->address.len = address.len;
 	peer->connection = strdup(ike_sa->get_name(ike_sa));
 	enumerator = ike_sa->create_auth_cfg_enumerator(ike_sa, FALSE);
 	while (enumerator->enumerate(enumerator, &round))
 		last = round;
+	peer->identity = print_peer(ike_sa->get_other_eap_id(ike_sa), last);
 	if (last) {
 		peer->credential = credential_of(last);
 		if (peer->credential == GSA__CREDENTIAL__CREDENTIAL_CERTIFICATE)
