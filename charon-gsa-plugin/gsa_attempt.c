@@ -113,11 +113,12 @@ void gsa_attempt_half_open(gsa_group_t *group)
 }
 
 /* With the IKE_SA held by this thread, and the mutex. */
-void gsa_attempt_register(gsa_group_t *group, ike_sa_t *ike_sa)
+void gsa_attempt_register(gsa_group_t *group, ike_sa_t *ike_sa, bool again)
 {
 	group->waiting = FALSE;
 	group->registering = TRUE;
 	group->asked_ms = gsa_now_ms();
+	group->again = again && !group->not_acceptable;
 	if (group->not_acceptable && group->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED)
 		ike_sa->queue_task(ike_sa, gsa_depart_create(ike_sa, group->name,
 							     GSA_NOTIFY_NO_PROPOSAL_CHOSEN, FALSE));
@@ -133,6 +134,7 @@ static void open_with(gsa_group_t *group, ike_sa_t *ike_sa)
 {
 	group->waiting = FALSE;
 	group->registering = group->opening = TRUE;
+	group->again = FALSE;
 	group->asked_ms = gsa_now_ms();
 	ike_sa->queue_task(ike_sa,
 			   gsa_open_create(ike_sa, group->name, group->sender, ++group->attempt));
@@ -145,7 +147,7 @@ static bool attach(private_gsa_member_t *this, const attempt_t *attempt, ike_sa_
 	uint32_t id = ike_sa->get_unique_id(ike_sa);
 	ike_sa_state_t state = ike_sa->get_state(ike_sa);
 	gsa_group_t *group, *other;
-	bool wanted;
+	bool wanted, registered;
 
 	this->mutex->lock(this->mutex);
 	group = gsa_member_find(this, attempt->name);
@@ -154,13 +156,15 @@ static bool attach(private_gsa_member_t *this, const attempt_t *attempt, ike_sa_
 		other = gsa_member_find_on(this, id, group);
 		if (created)
 			gsa.ike_sas->claim(gsa.ike_sas, ike_sa);
+		registered = group->ike_sa == id &&
+			     group->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED;
 		if (group->ike_sa != id) {
 			gsa_member_let_go(this, group, FALSE);
 			group->ike_sa = id;
 			group->asked = other && other->asked;
 		}
 		if (state == IKE_ESTABLISHED || state == IKE_REKEYING)
-			gsa_attempt_register(group, ike_sa);
+			gsa_attempt_register(group, ike_sa, registered);
 		else if (created && group->gsa_auth)
 			open_with(group, ike_sa);
 	}

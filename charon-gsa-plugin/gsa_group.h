@@ -25,6 +25,7 @@ typedef struct {
 	uint32_t attempt;
 	uint32_t failures; /* one after the other, of a membership that holds no SA */
 	bool waiting, registering;
+	bool again;	 /* registering once more, over the IKE_SA that it is registered over */
 	bool gsa_auth;	 /* to open IKE_SAs with GSA_AUTH */
 	bool opening;	 /* the IKE_SA, and so registering */
 	uint32_t ike_sa; /* unique id, 0: none */

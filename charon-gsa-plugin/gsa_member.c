@@ -83,6 +83,16 @@ static void registered(gsa_group_t *group, ike_sa_t *ike_sa, const Gsa__GroupSa 
 
 static void refused(gsa_group_t *group, uint16_t notify, const char *text)
 {
+	char kept[BUF_LEN];
+
+	/* of a registration that holds: gcksd asks again later if it still needs a Sender-ID */
+	if (notify == GSA_NOTIFY_REGISTRATION_FAILED && group->again &&
+	    group->state == GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED) {
+		snprintf(kept, sizeof(kept), "registered as before, with no new Sender-ID: %s",
+			 text);
+		gsa_group_enter(group, GSA__MEMBERSHIP_STATE__MEMBERSHIP_REGISTERED, 0, kept);
+		return;
+	}
 	/* the key server's trouble (its gcksd is away) is no judgement on us */
 	if (notify == GSA_NOTIFY_REGISTRATION_FAILED) {
 		gsa_group_attempt_failed(group, notify, text);

@@ -53,8 +53,8 @@ void gsa_attempt_spread(gsa_group_t *group);
 void gsa_attempt_soon(gsa_group_t *group);
 void gsa_attempt_late(gsa_group_t *group);
 void gsa_attempt_half_open(gsa_group_t *group);
-/** Register over an IKE_SA that this thread holds. */
-void gsa_attempt_register(gsa_group_t *group, ike_sa_t *ike_sa);
+/** Register over an IKE_SA that this thread holds; `again`: it is registered over it already. */
+void gsa_attempt_register(gsa_group_t *group, ike_sa_t *ike_sa, bool again);
 
 /* gsa_rekeyed.c; takes the mutex */
 

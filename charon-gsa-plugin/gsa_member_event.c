@@ -45,14 +45,14 @@ static void up(private_gsa_member_t *this, ike_sa_t *ike_sa)
 	while (enumerator->enumerate(enumerator, &group)) {
 		if (group->ike_sa == id) {
 			if (!group->registering && !group->waiting)
-				gsa_attempt_register(group, ike_sa);
+				gsa_attempt_register(group, ike_sa, FALSE);
 		} else if (takes_over(group, connection)) {
 			/* in the place of ours */
 			if (group->ike_sa && gsa.ike_sas->is_own(gsa.ike_sas, group->ike_sa))
 				gsa.ike_sas->claim(gsa.ike_sas, ike_sa);
 			use_connection(group, connection);
 			group->ike_sa = id;
-			gsa_attempt_register(group, ike_sa);
+			gsa_attempt_register(group, ike_sa, FALSE);
 		}
 	}
 	enumerator->destroy(enumerator);

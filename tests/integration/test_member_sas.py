@@ -175,10 +175,19 @@ def renewed(lab):
     member.settle()
     server.drain()
     check(len(server.bodies("registration_request")) == asked + 1, "registered without a wish")
+    # a refusal takes nothing away
+    server.verdict[RED] = 49
+    after = len(member.received)
+    member.join(renew=1)
+    found = member.await_membership(REGISTERED, lambda body: "REGISTRATION_FAILED" in body["text"],
+                                    after)["group_sa"]
+    check(spis_of({"group_sa": found}) == [first["spi"]], f"{found}")
+    check(server.ike_sa_of(IDENTITY) == ike_sa, "over another IKE_SA")
+    del server.verdict[RED]
     # another SA takes the place of those that are held
     new = sas.new()
     after = len(member.received)
-    member.join(renew=1)
+    member.join(renew=2)
     found = member.await_spis([new["spi"]], after)["group_sa"]
     check(found["sender_id"] == [sas.sender_ids - 1], f"{found}")
 
@@ -279,7 +288,7 @@ def connections(lab):
     # one that says that it is in trouble, too, and the list goes round
     server.verdict[RED] = 49
     after = len(member.received)
-    member.join(connections=["nowhere", RED], renew=1)
+    lab.run(SITE, "swanctl", "--terminate", "--ike", RED, "--force")
     member.await_membership(LOST, lambda body: body["notify"] == 49, after)
     seen = len(member.received)
     member.await_message("membership", lambda body: body["connection"] == "nowhere", seen,
