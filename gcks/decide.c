@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "gcks/former.h"
+#include "gcks/sender_share.h"
 #include "libgsa/gikev2_sag.h"
 
 /* ---- parts of a decision ---- */
@@ -171,12 +172,34 @@ static uint32_t sender_id_block(uint8_t sender_id_bits)
 	return all / 16 < 64 ? all / 16 : 64;
 }
 
-static size_t wanted_sender_ids(const Gsa__RegistrationRequest *request)
+/*
+ * How many it is given, by what is left of its share.  One that has none under the SAs of today, as
+ * the group has begun anew, gets one whatever it was given before.  False: refused.
+ */
+static bool count_sender_ids(struct gcks_decision *decision,
+			     const Gsa__RegistrationRequest *request,
+			     const struct gcks_registration *before, bool anew, int64_t now)
 {
-	if (request->sender_ids <= 1)
-		return 1;
-	return request->sender_ids < GCKS_SENDER_IDS_PER_REQUEST ? request->sender_ids
-								 : GCKS_SENDER_IDS_PER_REQUEST;
+	uint8_t bits = decision->policy->sender_id_bits;
+	int64_t whole_at = decision->share_whole_at,
+		wait = gcks_sender_share_wait(whole_at, now, bits);
+	uint32_t left = gcks_sender_share_left(whole_at, now, bits),
+		 count = request->sender_ids ? request->sender_ids : 1;
+
+	if (!left && !anew && before && before->sender_id_count) {
+		refuse(decision, GSA_NOTIFY_REGISTRATION_FAILED,
+		       "it has used up its share of the group's Sender-IDs: %u in %u hours; the "
+		       "next in %u minutes",
+		       gcks_sender_share(bits), GCKS_SENDER_SHARE_HOURS,
+		       (unsigned int)((wait + 59999) / 60000));
+		return false;
+	}
+	left = left ? left : 1;
+	count = count < left ? count : left;
+	count = count < GCKS_SENDER_IDS_PER_REQUEST ? count : GCKS_SENDER_IDS_PER_REQUEST;
+	decision->sender_id_count = count;
+	decision->share_whole_at = gcks_sender_share_take(whole_at, now, bits, count);
+	return true;
 }
 
 /* True: a block was reserved. */
@@ -227,7 +250,7 @@ static bool suits(struct gcks_decision *decision, const Gsa__RegistrationRequest
 
 /* Borrows from request and decision; gcks_registration_new() copies. */
 static bool make_entry(struct gcks_decision *decision, const Gsa__RegistrationRequest *request,
-		       const struct gcks_address *address, const struct gcks_registration *old,
+		       const struct gcks_address *address, const struct gcks_registration *before,
 		       uint32_t generation, time_t wall)
 {
 	const Gsa__Peer *peer = request->peer;
@@ -244,15 +267,13 @@ static bool make_entry(struct gcks_decision *decision, const Gsa__RegistrationRe
 		.delivered = generation,
 		.stored_delivered = generation,
 		.sender_ids = ids,
+		.share_whole_at = decision->share_whole_at,
 	};
 
 	/* it may go on with one that its kernel states have (RFC 9838 §2.5.1 step 4 is about new
 	 * ones) */
-	if (!old && !decision->anew)
-		values.sender_id_count = gcks_former_ids(decision->group, peer->identity, ids);
-	if (old && !decision->anew)
-		for (size_t i = 0; i < old->sender_id_count; i++)
-			ids[values.sender_id_count++] = old->sender_ids[i];
+	for (size_t i = 0; before && !decision->anew && i < before->sender_id_count; i++)
+		ids[values.sender_id_count++] = before->sender_ids[i];
 	for (size_t i = 0; i < decision->sender_id_count; i++)
 		ids[values.sender_id_count++] = decision->sender_id_next++;
 	if (values.sender_id_count > GCKS_SENDER_IDS_KEPT) {
@@ -285,6 +306,8 @@ static void grant(const struct gcks_tables *tables, const Gsa__RegistrationReque
 {
 	const struct gcks_group *policy = decision->policy;
 	struct gcks_sa_group *group = decision->group;
+	const struct gcks_registration *before =
+		old ? old : gcks_former_find(group, request->peer->identity);
 	const struct gcks_sa *newest = group->newest, *sa;
 	bool pairwise = policy->sharing == GCKS_SHARING_PAIRWISE, reserved = false;
 	bool others = gcks_registration_count(tables->registrations, policy->identifier) >
@@ -295,8 +318,10 @@ static void grant(const struct gcks_tables *tables, const Gsa__RegistrationReque
 	bool deserted = newest && policy->rekey_on_join && !old && !others;
 	bool make;
 
+	decision->share_whole_at = before ? before->share_whole_at : 0;
 	if (pairwise && request->sender) {
-		decision->sender_id_count = wanted_sender_ids(request);
+		if (!count_sender_ids(decision, request, before, anew, now))
+			return;
 		anew |= decision->sender_id_next + decision->sender_id_count >
 			1u << policy->sender_id_bits;
 	}
@@ -334,7 +359,7 @@ static void grant(const struct gcks_tables *tables, const Gsa__RegistrationReque
 			return;
 	if (decision->sender_id_count)
 		reserved = reserve(decision, policy->sender_id_bits);
-	if (!make_entry(decision, request, address, old, newest->generation, wall) ||
+	if (!make_entry(decision, request, address, before, newest->generation, wall) ||
 	    !make_changes(tables, decision, reserved || decision->sa || anew))
 		fault(decision);
 }
@@ -449,16 +474,19 @@ void gcks_decision_apply(const struct gcks_tables *tables, struct gcks_decision 
 {
 	struct gcks_sa_group *group = decision->group;
 
+	if (decision->anew)
+		gcks_former_anew(group, now);
 	for (size_t i = 0; i < decision->ended_count; i++) {
 		gcks_registration_take_out(tables->registrations, decision->ended[i]);
-		gcks_former_keep(tables->sas, decision->ended[i]);
+		if (decision->anew)
+			gcks_former_keep_share(tables->sas, decision->ended[i], now);
+		else
+			gcks_former_keep(tables->sas, decision->ended[i]);
 	}
 	for (size_t i = 0; i < decision->ended_sa_count; i++)
 		gcks_sa_remove(tables->sas, decision->ended_sas[i]);
 	group->numbers = decision->numbers;
 	group->sender_id_next = decision->sender_id_next;
-	if (decision->anew)
-		gcks_former_clear(group);
 	if (decision->anew || !group->newest)
 		group->rekey = (struct gcks_rekey){ .due_at = GCKS_NEVER,
 						    .conflict_at = group->rekey.conflict_at };

@@ -11,7 +11,8 @@
  * Between the first and the last of them nothing else may change the tables.
  *
  * Sender-IDs (RFC 9838 §2.5.1) count up from 0 for as long as the group has SAs that know them,
- * fresh ones for every registration.  They are reserved in blocks, so that an older copy of the
+ * fresh ones for every registration, to each member as many as its share allows (sender_share.h).
+ * They are reserved in blocks, so that an older copy of the
  * store cannot give one again (anchor.h).  When they run out, or mean something else by a new
  * policy, the group begins anew: no SA, no registration, the counter at 0; everybody registers
  * again.
@@ -56,6 +57,7 @@ struct gcks_decision {
 	struct gcks_sa_group *group;
 	struct gcks_sa_numbers numbers;
 	uint32_t sender_id_next;
+	int64_t share_whole_at; /* the member's */
 };
 
 /*

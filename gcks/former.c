@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "gcks/sender_share.h"
+
 /* The number of the last to leave that are not kept any more; 0: all are. */
 static uint64_t forgotten(const struct gcks_sa_group *group)
 {
@@ -58,17 +60,40 @@ void gcks_former_keep(const struct gcks_sa_table *sas, struct gcks_registration 
 	}
 }
 
-size_t gcks_former_ids(const struct gcks_sa_group *group, const char *identity, uint32_t *ids)
+void gcks_former_anew(struct gcks_sa_group *group, int64_t now)
+{
+	struct gcks_registration **link = &group->former, *former;
+
+	while ((former = *link)) {
+		former->sender_id_count = 0;
+		if (gcks_sender_share_is_used(former->share_whole_at, now)) {
+			link = &former->next;
+			continue;
+		}
+		*link = former->next;
+		gcks_registration_free(former);
+	}
+}
+
+void gcks_former_keep_share(const struct gcks_sa_table *sas, struct gcks_registration *entry,
+			    int64_t now)
+{
+	struct gcks_sa_group *group = gcks_sa_group_find(sas, entry->group);
+	bool keep = group && gcks_sender_share_is_used(entry->share_whole_at, now);
+
+	entry->sender_id_count = 0;
+	entry->left = keep ? ++group->left : 0;
+	gcks_former_keep(sas, entry);
+}
+
+const struct gcks_registration *gcks_former_find(const struct gcks_sa_group *group,
+						 const char *identity)
 {
 	const struct gcks_registration *former = group->former;
 
 	while (former && strcmp(former->identity, identity) != 0)
 		former = former->next;
-	/* without any it has no array either */
-	if (!former || !former->sender_id_count)
-		return 0;
-	memcpy(ids, former->sender_ids, former->sender_id_count * sizeof(*ids));
-	return former->sender_id_count;
+	return former;
 }
 
 bool gcks_former_hold_newest(const struct gcks_sa_group *group)

@@ -174,6 +174,7 @@ struct gcks_registration *gcks_registration_new(const struct gcks_registration *
 								      : values->delivery;
 	entry->ca_count = values->ca_count;
 	entry->sender_id_count = values->sender_id_count;
+	entry->share_whole_at = values->share_whole_at;
 	copy_rest(entry, values);
 	entry->spare = calloc(1, sizeof(*entry->spare));
 	if (entry->spare)

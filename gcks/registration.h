@@ -60,6 +60,7 @@ struct gcks_registration {
 	uint32_t missed;      /* rekeys in a row that it did not acknowledge */
 	uint32_t *sender_ids; /* given since the counter began, oldest first */
 	size_t sender_id_count;
+	int64_t share_whole_at; /* its share of the group's Sender-IDs (sender_share.h) */
 
 	char **ca; /* subjects of the CAs in its trust chain, leaf's issuer first */
 	size_t ca_count;

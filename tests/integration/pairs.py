@@ -21,6 +21,11 @@ def inbound(lab, site, name="blue"):
             if state["destination"] == address(lab, site)]
 
 
+def delete(lab, site, state):
+    lab.run(site, "ip", "xfrm", "state", "delete", "src", state["source"], "dst",
+            state["destination"], "proto", "esp", "spi", f"{state['spi']:#x}")
+
+
 def sender_ids(lab, site):
     """Those that it has outbound states of: two, while one takes the place of another."""
     return {state["spi"] & 0xffff for state in outbound(lab, site)}

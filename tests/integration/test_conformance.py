@@ -7,14 +7,16 @@
 """What RFC 9838 says of Sender-IDs, of rekeys in band and of large messages, on the wire."""
 
 import contextlib
+import itertools
 import struct
 
 import gikev2
 from harness import case, check, main, wait_until
 from ikev2 import (DELETE, GSA, GSA_INBAND_REKEY, GSA_REGISTRATION, ID_KEY_ID, IDG, KD, SA,
                    identification, notify)
-from probe import (IDENTITY, KEY_SERVER, RED, SECOND, SECRET, check_granted, check_refused,
-                   established, initiator, key_server_setting, register)
+from probe import (KEY_SERVER, RED, SECOND, check_granted, check_refused, established, initiator,
+                   key_server_setting, register)
+from pymember import admit
 from topology.errors import LabError
 
 GREEN = (IDG, identification(ID_KEY_ID, "green"))
@@ -29,6 +31,7 @@ GSA_KEY_LIFETIME = 1
 PAIRWISE = 0xf001
 GCM_256 = (20, [(14, 256)])
 FRAGMENT = 200
+MEMBERS = (f"green{number}.red.example" for number in itertools.count())
 STEP_S = 60
 
 
@@ -43,9 +46,11 @@ def green(lab):
 
 
 @contextlib.contextmanager
-def member_of_green(lab, identity=IDENTITY):
+def member_of_green(lab, identity=None):
     green(lab)
-    with initiator(lab).establish(identity, KEY_SERVER, SECRET) as ike_sa:
+    identity = identity or next(MEMBERS)
+    secret = admit(lab, "green", [identity])
+    with initiator(lab).establish(identity, KEY_SERVER, secret) as ike_sa:
         yield ike_sa
         if not ike_sa.closed:
             register(ike_sa, GREEN, notify(gikev2.REGISTRATION_FAILED))
@@ -177,20 +182,30 @@ def unanswered(lab):
         await_rekey(ike_sa, [])
 
 
+def use_up(lab, first):
+    """What is given when none is left, and all that was before. A member is given its share of them."""
+    seen = set(first.sender_ids())
+    for _ in range(16):
+        with member_of_green(lab) as ike_sa:
+            while not (answer := register(ike_sa, GREEN, sender(16))).errors():
+                given = Given(ike_sa, answer)
+                if not set(given.keys) & set(first.keys):
+                    return given, seen
+                check(not seen & set(given.sender_ids()), f"again: {given.sender_ids()}")
+                check(all(number < 1 << BITS for number in given.sender_ids()),
+                      f"{given.sender_ids()} do not fit {BITS} bits")
+                seen |= set(given.sender_ids())
+            check_refused(answer, gikev2.REGISTRATION_FAILED)
+    check(False, f"{len(seen)} Sender-IDs were given")
+    return None, seen
+
+
 @case("no Sender-ID is left: every member is excluded, and the next SA begins with 0")
 def exhausted(lab):
-    with member_of_green(lab, SECOND) as other, member_of_green(lab) as ike_sa:
+    with member_of_green(lab, SECOND) as other:
         first = ask(other, sender(1))
-        spi, seen = set(first.keys), set(first.sender_ids())
-        for _ in range(1 << BITS):
-            given = ask(ike_sa, sender(16))
-            if not set(given.keys) & spi:
-                break
-            check(not seen & set(given.sender_ids()), f"again: {given.sender_ids()}")
-            check(all(number < 1 << BITS for number in given.sender_ids()),
-                  f"{given.sender_ids()} do not fit {BITS} bits")
-            seen |= set(given.sender_ids())
-        check(given.sender_ids()[0] == 0 and not set(given.keys) & spi,
+        given, seen = use_up(lab, first)
+        check(given.sender_ids()[0] == 0 and not set(given.keys) & set(first.keys),
               f"after {len(seen)} Sender-IDs: {given.sender_ids()}, SPIs {list(given.keys)}")
         check(not set(given.keys.values()) & set(first.keys.values()), "a key is used again")
         # §2.5.1: the other one has to register again before it sends

@@ -20,7 +20,7 @@ import time
 from harness import case, check, main, wait_until
 from observe import (await_log, check_nothing_clear, check_reachability, converged,
                      still_answering)
-from pairs import address, inbound, keys, outbound, sender_id, sender_ids
+from pairs import address, delete, inbound, keys, outbound, sender_id, sender_ids
 from rekeying import current_spi, group_states, rekey
 from topology import esp, namespaces, ping
 from topology.capture import Capture
@@ -28,11 +28,6 @@ from topology.errors import Timeout
 
 STEP_S = 60
 HOUR_S = 3600
-
-
-def delete(lab, site, state):
-    lab.run(site, "ip", "xfrm", "state", "delete", "src", state["source"], "dst",
-            state["destination"], "proto", "esp", "spi", f"{state['spi']:#x}")
 
 
 def limit(lab, site, state, *limits):

@@ -4,7 +4,8 @@
  *
  *   mesh    nine tenths of the members; sharing pairwise, rekey on-leave
  *   small   the rest; sharing group, rekey on-join and on-leave
- *   few     five, who are often all away; sharing pairwise with 8 bits, rekey on-join only
+ *   few     five, who are often all away; sharing pairwise with 8 bits, rekey on-join only; some of
+ *           them now and then want all Sender-IDs
  *
  * Ends with a line of what happened, or with what did not hold and the seed.
  */
@@ -31,13 +32,14 @@ int fdatasync(int fd)
 #define DPD   (30 * SECOND)
 #define BURST 100
 #define FEW   2
+#define SHARE 16 /* of the Sender-IDs of few, for each member */
 #define SPARE 4 /* members that ever were, in parts of those that are */
 
 static struct {
 	uint64_t members, days, seed;
 } options = { 10000, 30, 1 };
 
-static uint64_t restarts, bursts;
+static uint64_t restarts, bursts, grabs;
 
 static struct member *somebody(struct group *group)
 {
@@ -165,6 +167,24 @@ static void loses(struct member *unused, struct push *push, uint64_t number)
 	sim_at(sim_now + sim_interval(4 * DAY / (int64_t)options.members), loses, NULL, NULL, 0);
 }
 
+/* It registers until it is refused. */
+static void grab(struct member *unused, struct push *push, uint64_t number)
+{
+	struct member *member = somebody(&sim_groups[FEW]);
+	uint32_t given = 0;
+
+	if (member) {
+		member->insider = true;
+		while (sim_server_register(member))
+			given++;
+		/* the group may have begun anew by its last one, and it has another one then */
+		SIM_CHECK(given <= SHARE + 1, "%s was given %u Sender-IDs", member->identity,
+			  given);
+		grabs++;
+	}
+	sim_at(sim_now + sim_interval(16 * HOUR), grab, NULL, NULL, 0);
+}
+
 static void operator_rekeys(struct member *unused, struct push *push, uint64_t number)
 {
 	sim_server_operator(&sim_groups[sim_random(GROUPS)]);
@@ -257,6 +277,7 @@ static void plan(void)
 		sim_at(sim_now + 2 * HOUR, leaves, NULL, NULL, i);
 	sim_at(sim_now + 2 * HOUR, loses, NULL, NULL, 0);
 	sim_at(sim_now + 6 * HOUR, burst, NULL, NULL, 0);
+	sim_at(sim_now + 7 * HOUR, grab, NULL, NULL, 0);
 	sim_at(sim_now + 5 * HOUR, operator_rekeys, NULL, NULL, 0);
 	sim_at(sim_now + 9 * HOUR, restarts_gcksd, NULL, NULL, 0);
 	sim_at(sim_now + 15 * HOUR, restarts_charon, NULL, NULL, 0);
@@ -268,10 +289,10 @@ static void plan(void)
 static void report(void)
 {
 	printf("simulation: %llu members, %llu days, seed %llu: %llu events, %llu restarts, "
-	       "%llu bursts of leaves",
+	       "%llu bursts of leaves, %llu times all Sender-IDs of a share",
 	       (unsigned long long)options.members, (unsigned long long)options.days,
 	       (unsigned long long)options.seed, (unsigned long long)sim_steps,
-	       (unsigned long long)restarts, (unsigned long long)bursts);
+	       (unsigned long long)restarts, (unsigned long long)bursts, (unsigned long long)grabs);
 	for (size_t i = 0; i < GROUPS; i++) {
 		const struct group *group = &sim_groups[i];
 

@@ -90,6 +90,7 @@ struct member {
 	struct group *group;
 	uint32_t address;
 	bool wants, denied, reachable;
+	bool insider;	 /* takes all Sender-IDs that it is given */
 	uint32_t ike_sa; /* that it is registered over, 0: not registered */
 	bool charon_holds;	/* charon at the key server has the IKE_SA */
 	int64_t settled_since;	/* registered and reachable, without a break; 0: not */

@@ -40,6 +40,7 @@ Suite *registration_suite(void);
 Suite *rekey_suite(void);
 Suite *rekey_delivery_suite(void);
 Suite *sa_table_suite(void);
+Suite *sender_share_suite(void);
 Suite *store_suite(void);
 Suite *store_refused_suite(void);
 Suite *store_version_suite(void);

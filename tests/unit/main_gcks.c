@@ -12,6 +12,7 @@ int main(void)
 	srunner_add_suite(runner, rekey_suite());
 	srunner_add_suite(runner, rekey_delivery_suite());
 	srunner_add_suite(runner, decide_suite());
+	srunner_add_suite(runner, sender_share_suite());
 	srunner_add_suite(runner, kernel_id_suite());
 	srunner_add_suite(runner, member_suite());
 	srunner_add_suite(runner, member_backoff_suite());

@@ -171,19 +171,29 @@ START_TEST(only_so_many_are_kept)
 }
 END_TEST
 
+/* Each of so many members has its share of 16. */
+static void use_up(unsigned int members)
+{
+	pairwise(8);
+	for (unsigned int i = 0; i < 16 * members; i++) {
+		char identity[32];
+		struct given given;
+
+		snprintf(identity, sizeof(identity), "site%u", 1 + i % members);
+		given = granted(identity, i + 1, 0);
+		ck_assert_uint_eq(given.sender_ids[0], i);
+		ck_assert(!given.anew);
+	}
+}
+
 START_TEST(used_up)
 {
 	struct given given;
 
-	pairwise(8);
-	for (unsigned int i = 0; i < 256; i++) {
-		given = granted(i % 2 ? "site1" : "site2", i + 1, 0);
-		ck_assert_uint_eq(given.sender_ids[0], i);
-		ck_assert(!given.anew);
-	}
-	given = granted("site3", 257, 0);
+	use_up(16);
+	given = granted("site17", 257, 0);
 	ck_assert(given.anew);
-	ck_assert_uint_eq(server.ended, 2);
+	ck_assert_uint_eq(server.ended, 16);
 	ck_assert_uint_eq(server.registrations.count, 1);
 	ck_assert_uint_eq(given.sa_count, 1);
 	ck_assert_uint_eq(given.generations[0], 2);
@@ -197,11 +207,14 @@ END_TEST
  */
 START_TEST(used_up_by_itself)
 {
-	pairwise(8);
-	for (unsigned int i = 0; i < 256; i++)
-		granted("site1", i + 1, 0);
+	use_up(15);
+	granted("other", 241, 8);
+	granted("other", 242, 7);
+	/* one is left, and a little later each may have another one */
+	key_server_advance(&server, 2 * 3600 * 1000);
+	ck_assert_uint_eq(granted("site2", 243, 0).sender_ids[0], 255);
 	ck_assert(granted("site1", 257, 0).anew);
-	ck_assert_uint_eq(server.ended, 0);
+	ck_assert_uint_eq(server.ended, 15);
 	ck_assert_uint_eq(server.registrations.count, 1);
 	ck_assert_uint_eq(key_server_find(&server, "site1")->sender_id_count, 1);
 }

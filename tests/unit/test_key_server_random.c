@@ -16,7 +16,7 @@
 #include "tests/unit/store_files.h"
 
 #define STEPS	 2000
-#define MEMBERS	 12
+#define MEMBERS	 24
 #define TEKS_MAX 4096
 
 static char wal[320];
@@ -24,7 +24,7 @@ static struct key_server server;
 static struct gcks_kernel_ids ids;
 static int64_t boots;
 static bool have_copy;
-static unsigned int anews, restores;
+static unsigned int anews, restores, refused;
 
 /* ---- what was given ---- */
 
@@ -178,14 +178,30 @@ static const char *any_member(void)
 	return identity;
 }
 
+/* False: it has used up its share. */
+static bool try_register(const char *identity, int sender_ids)
+{
+	struct given given = key_server_register(&server, identity, 1 + rand() % 1000, sender_ids);
+
+	ck_assert_msg(!given.notify || strstr(given.reason, "share"), "%s", given.reason);
+	anews += given.anew;
+	refused += given.notify != 0;
+	check_given(&given);
+	return !given.notify;
+}
+
 static void member_registers(void)
 {
-	struct given given = key_server_register(&server, any_member(), 1 + rand() % 1000,
-						 rand() % 4 ? 0 : rand() % 5);
+	try_register(any_member(), rand() % 4 ? 0 : rand() % 5);
+}
 
-	ck_assert_msg(!given.notify, "%s", given.reason);
-	anews += given.anew;
-	check_given(&given);
+static void insider_takes_all(void)
+{
+	const char *identity = any_member();
+	int asked = 0;
+
+	while (try_register(identity, rand() % 10))
+		ck_assert_int_lt(asked++, 1 << server.group->sender_id_bits);
 }
 
 static void member_leaves(void)
@@ -282,6 +298,8 @@ START_TEST(no_sender_id_twice)
 			take_copy();
 		else if (event == 1)
 			put_copy_back();
+		else if (event < 8)
+			insider_takes_all();
 		else
 			events[event % COUNT(events)]();
 		key_server_run(&server);
@@ -290,6 +308,7 @@ START_TEST(no_sender_id_twice)
 	/* the test has met what it is about */
 	ck_assert_uint_gt(server.made, 10);
 	ck_assert_uint_gt(restores, 0);
+	ck_assert_uint_gt(refused, 10);
 	ck_assert_uint_gt(server.group->sender_id_bits == 8 ? anews : 1, 0);
 	stop_gcksd();
 	key_server_stop(&server);
