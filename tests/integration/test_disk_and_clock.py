@@ -295,19 +295,14 @@ def full_member(lab):
 
 # the clock
 
-def set_clock(lab, seconds):
-    lab.run("sr", "date", "-s", f"@{time.time() + seconds:.3f}")
-
-
 def clock_is_set(lab, seconds):
-    """All nodes have one clock, the machine's."""
     agree(lab)
     before_it = newest(lab)
     nodes = ["sr", *(node.name for node in lab.topology.gateways)]
     words = f"time of day was stepped by {'+' if seconds > 0 else '-'}"
     before = {node: marks(lab, node, words) for node in nodes}
     with Undisturbed(lab):
-        set_clock(lab, seconds)
+        lab.step_clock(seconds)
         for node in nodes:
             await_new_log(lab, node, before[node], words)
         # restarted, it knows its SAs' age in another way
@@ -343,7 +338,7 @@ def ages_not_stored(lab):
     not_stored, stored = "new time of day are not stored yet", "new time of day are stored"
     mark, done = marks(lab, "sr", not_stored), marks(lab, "sr", stored)
     turn_read_only(lab, "sr")
-    set_clock(lab, HOUR_S)
+    lab.step_clock(HOUR_S)
     await_new_log(lab, "sr", mark, not_stored)
     for node in ("sr", "site2"):  # that one has had a file system of its own since full_member
         remount(lab, node, "rw")
@@ -361,7 +356,7 @@ def ages_not_stored(lab):
 def made_after_step(lab):
     before, stepped = created(lab), "time of day was stepped by -"
     mark = marks(lab, "sr", stepped)
-    set_clock(lab, -HOUR_S)
+    lab.step_clock(-HOUR_S)
     lab.vtysh("sr", "gsa rekey group blue")
     await_new_log(lab, "sr", mark, stepped)
     agree(lab)

@@ -239,24 +239,19 @@ def clock(lab):
         lab.configure("sr", f"gsa group {name}", "no lifetime data")
 
 
-def step_clock(lab, seconds):
-    wall = int(lab.run("sr", "date", "+%s"))
-    lab.run("sr", "date", "-s", f"@{wall + seconds}")
-
-
 def set_clock(lab, name, site):
     """By an hour, when the states of a rekey are made; did it end one?"""
     count, spi = lost(lab, site, name), current_spi(lab, name)
     rekey(lab, name)
     wait_until(lambda: any(state["spi"] & ~lab.sender_mask(name) != spi
                            for state in group_states(lab, site, name)), STEP_S, "new states")
-    step_clock(lab, HOUR_S)
+    lab.step_clock(HOUR_S)
     try:
         wait_until(lambda: lost(lab, site, name) > count, 5, "a state is lost")
     except Timeout:
         return False
     finally:
-        step_clock(lab, -HOUR_S)
+        lab.step_clock(-HOUR_S)
     return True
 
 

@@ -4,6 +4,7 @@
 import json
 import os
 import subprocess
+import time
 
 from . import configuration, daemons, declaration, namespaces, ping, vty
 from . import states as xfrm
@@ -165,6 +166,12 @@ class Lab:
 
     def start(self, name, daemon):
         self.supervisor.start(name, daemon)
+
+    # the clock
+
+    def step_clock(self, seconds):
+        """The time of day, of all nodes: they have one clock, the machine's."""
+        time.clock_settime(time.CLOCK_REALTIME, time.time() + seconds)
 
     # routes
 
