@@ -119,6 +119,8 @@ struct gsa_ike_sas_t {
 	void (*destroy)(gsa_ike_sas_t *this);
 };
 gsa_ike_sas_t *gsa_ike_sas_create(void);
+/** Are both sides known, and is it not about to end? */
+bool gsa_ike_sa_is_authenticated(ike_sa_t *ike_sa);
 /** Is there a request of the peer whose response is not complete? */
 bool gsa_ike_sa_answers(ike_sa_t *ike_sa);
 

@@ -106,21 +106,13 @@ static bool grant(gsa_answer_t *this, const Gsa__GroupSa *group_sa)
 	return FALSE;
 }
 
-static bool is_authenticated(ike_sa_t *ike_sa)
-{
-	ike_sa_state_t state = ike_sa->get_state(ike_sa);
-
-	return (state == IKE_ESTABLISHED || state == IKE_REKEYING) &&
-	       ike_sa->has_condition(ike_sa, COND_AUTHENTICATED);
-}
-
 static void take_reply(gsa_answer_t *this, const Gsa__RegistrationReply *reply)
 {
 	if (reply->notify)
 		gsa_answer_refuse(this, reply->notify, *reply->reason ? reply->reason : "policy");
 	else if (!reply->group_sa)
 		gsa_answer_refuse(this, GSA_NOTIFY_REGISTRATION_FAILED, "gcksd sent no group SA");
-	else if (is_authenticated(this->ike_sa))
+	else if (gsa_ike_sa_is_authenticated(this->ike_sa))
 		this->granted = grant(this, reply->group_sa);
 	else
 		refuse_granted(this, reply->group_sa, "the IKE_SA has ended meanwhile");
@@ -164,7 +156,7 @@ bool gsa_answer_group(gsa_answer_t *this, uint8_t *id_type)
 	const char *reason = "the request has no IDg payload";
 	struct gsa_idg idg;
 
-	if (!is_authenticated(this->ike_sa)) {
+	if (!gsa_ike_sa_is_authenticated(this->ike_sa)) {
 		gsa_answer_refuse(this, GSA_NOTIFY_REGISTRATION_FAILED,
 				  "the IKE_SA is not established");
 		return FALSE;

@@ -81,6 +81,14 @@ static ike_sa_id_t *find(private_gsa_ike_sas_t *this, uint32_t unique_id)
 	return id;
 }
 
+bool gsa_ike_sa_is_authenticated(ike_sa_t *ike_sa)
+{
+	ike_sa_state_t state = ike_sa->get_state(ike_sa);
+
+	return (state == IKE_ESTABLISHED || state == IKE_REKEYING) &&
+	       ike_sa->has_condition(ike_sa, COND_AUTHENTICATED);
+}
+
 bool gsa_ike_sa_answers(ike_sa_t *ike_sa)
 {
 	ike_sa_state_t state = ike_sa->get_state(ike_sa);

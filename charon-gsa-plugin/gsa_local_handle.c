@@ -161,14 +161,6 @@ static void resynchronise(private_gsa_local_t *this, uint32_t generation)
 	this->mutex->unlock(this->mutex);
 }
 
-static const char *name_of(const Gsa__Message *message)
-{
-	const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(
-		&gsa__message__descriptor, message->body_case);
-
-	return field ? field->name : "unknown";
-}
-
 static void handle(private_gsa_local_t *this, gsa_received_t *received)
 {
 	const Gsa__Message *message = received->message;
@@ -182,14 +174,14 @@ static void handle(private_gsa_local_t *this, gsa_received_t *received)
 		resynchronise(this, received->generation);
 		return;
 	}
-	DBG2(DBG_CFG, "gsa: %s from gcksd", name_of(message));
+	DBG2(DBG_CFG, "gsa: %s from gcksd", gsa_message_name(message));
 	if (message->body_case == GSA__MESSAGE__BODY_SYNC_DONE)
 		gsa.member->sweep(gsa.member);
 	else if (!gsa.kernel->handle(gsa.kernel, message) &&
 		 !gsa.member->handle(gsa.member, message) &&
 		 !gsa.server->handle(gsa.server, message) &&
 		 !gsa.rekeys->handle(gsa.rekeys, message)) {
-		snprintf(reason, sizeof(reason), "%s is not for charon", name_of(message));
+		snprintf(reason, sizeof(reason), "%s is not for charon", gsa_message_name(message));
 		gsa_local_dropped(this, reason);
 	}
 }

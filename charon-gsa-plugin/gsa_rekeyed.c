@@ -143,20 +143,12 @@ typedef struct {
 	uint16_t error; /* the answer is this notify, else it is empty */
 } gsa_rekeyed_t;
 
-static bool is_authenticated(ike_sa_t *ike_sa)
-{
-	ike_sa_state_t state = ike_sa->get_state(ike_sa);
-
-	return (state == IKE_ESTABLISHED || state == IKE_REKEYING) &&
-	       ike_sa->has_condition(ike_sa, COND_AUTHENTICATED);
-}
-
 METHOD(task_t, process, status_t, gsa_rekeyed_t *this, message_t *message)
 {
 	const char *reason = "the IKE_SA is not established";
 
 	this->error = GSA_NOTIFY_REGISTRATION_FAILED;
-	if (is_authenticated(this->ike_sa)) {
+	if (gsa_ike_sa_is_authenticated(this->ike_sa)) {
 		if (gsa_message_was_encrypted(message))
 			this->error = gsa.member->rekey(gsa.member, this->ike_sa, message, &reason);
 		else

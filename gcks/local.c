@@ -247,7 +247,7 @@ static const struct {
 /* A message of a client that is served.  NULL, or why it is dropped. */
 static const char *dispatch(Gsa__Role role, const Gsa__Message *message)
 {
-	gcks_debug_log(messages, "from %s: %s", gcks_role_names[role], gcks_body_name(message));
+	gcks_debug_log(messages, "from %s: %s", gcks_role_names[role], gsa_message_name(message));
 	if (message->body_case == GSA__MESSAGE__BODY_HELLO)
 		return "Hello for the second time";
 	if (message->body_case == GSA__MESSAGE__BODY_SYNC_DONE)

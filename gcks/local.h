@@ -41,7 +41,6 @@ struct gcks_local {
 extern struct gcks_local gcks_local;
 
 extern const char *const gcks_role_names[GCKS_LOCAL_ROLES];
-const char *gcks_body_name(const Gsa__Message *message); /* for the log */
 
 void gcks_local_set_state(Gsa__Role role, enum gcks_client_state state);
 

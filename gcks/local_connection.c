@@ -22,14 +22,6 @@ const char *const gcks_role_names[GCKS_LOCAL_ROLES] = {
 	[GSA__ROLE__ROLE_BGPD] = "bgpd",
 };
 
-const char *gcks_body_name(const Gsa__Message *message)
-{
-	const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(
-		&gsa__message__descriptor, message->body_case);
-
-	return field ? field->name : "unknown";
-}
-
 /* Any user may connect and be refused: that must not fill the log. */
 static void log_refused(const struct gcks_connection *connection, const char *reason)
 {
@@ -181,7 +173,7 @@ bool gcks_local_send(Gsa__Role role, const Gsa__Message *message)
 	if (!length) {
 		zlog_err("GSA: a message for %s (%s) is longer than the local protocol allows and "
 			 "was not sent",
-			 gcks_role_names[role], gcks_body_name(message));
+			 gcks_role_names[role], gsa_message_name(message));
 		return false;
 	}
 	if (connection->queued + length > QUEUE_MAX) {
@@ -192,7 +184,7 @@ bool gcks_local_send(Gsa__Role role, const Gsa__Message *message)
 		return false;
 	}
 	gcks_debug_log(messages, "to %s: %s, %zu octets", gcks_role_names[role],
-		       gcks_body_name(message), length);
+		       gsa_message_name(message), length);
 	stream = stream_new(length);
 	stream_put(stream, out, length);
 	gsa_wipe(out, length);

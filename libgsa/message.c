@@ -59,6 +59,14 @@ void gsa_message_free(Gsa__Message *message)
 		gsa__message__free_unpacked(message, &wiping_allocator);
 }
 
+const char *gsa_message_name(const Gsa__Message *message)
+{
+	const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(
+		&gsa__message__descriptor, message->body_case);
+
+	return field ? field->name : "unknown";
+}
+
 size_t gsa_message_pack(const Gsa__Message *message, uint8_t *out)
 {
 	if (gsa__message__get_packed_size(message) > GSA_MESSAGE_MAX)

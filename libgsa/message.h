@@ -21,6 +21,9 @@
 Gsa__Message *gsa_message_unpack(const uint8_t *data, size_t length, const char **reason);
 void gsa_message_free(Gsa__Message *message);
 
+/* Of its body, for the log. */
+const char *gsa_message_name(const Gsa__Message *message);
+
 /* Pack into `out` (GSA_MESSAGE_MAX octets).  0: the message would be too long. */
 size_t gsa_message_pack(const Gsa__Message *message, uint8_t *out);
 

@@ -20,7 +20,7 @@ import re
 import socket
 
 from harness import case, check, main, wait_until
-from local_protocol import VALUES, Gcksd, decode, encode
+from local_protocol import VALUES, Gcksd, decode, encode, varint
 from observe import await_log, check_reachability, converged
 
 NODES = ("sr", "site3")
@@ -38,14 +38,6 @@ def version(lab):
     path = os.path.join(os.environ.get("LAB_TREE", ""), "libgsa/message.h")
     with open(path, encoding="utf-8") as header:
         return int(re.search(r"GSA_PROTOCOL_VERSION\s+(\d+)", header.read()).group(1))
-
-
-def varint(number):
-    octets = b""
-    while number > 127:
-        octets += bytes([number & 127 | 128])
-        number >>= 7
-    return octets + bytes([number])
 
 
 def integer(field, value):
