@@ -8,9 +8,8 @@
  *   cli*.c, show*.c   commands (vtysh); names.c: what values are called
  *   local*.c          the socket: connections of charon and bgpd, Hello, refusals
  *   server*.c         key server (server.h): charon's messages, decisions carried out, rekeys, ends
- *   client.c          member: joins, GSAs
- *   client_install.c  member: plans and their acknowledgement
- *   client_route.c    member: routes and exports of bgpd
+ *   client*.c         member (client.h): joins, GSAs, plans and their acknowledgement, routes of bgpd
+ *   same_kernel.c     member: is the kernel the one that an earlier gcksd has filled?
  *   announce.c        groups and members, as bgpd is told
  *   connected.c       connected prefixes, from zebra
  * around the pure tables policy, registration, sa_table, member, planner, the decisions of decide and
