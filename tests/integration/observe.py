@@ -13,15 +13,6 @@ def converged(lab):
     convergence.await_converged(lab, RECOVER_S)
 
 
-def reachability(lab):
-    """Host pairs that answer, as names; every pair was given the same chance."""
-    shall = lab.host_flows(reachable=True)
-    shall_not = lab.host_flows(reachable=False)
-    answered = ping.answering(shall, 10)
-    answered += ping.answering(shall_not, QUIET_S)
-    return {str(flow) for flow in answered}
-
-
 def check_reachability(lab, without=()):
     """Exactly the pairs that the declaration says, less those of hosts in `without`."""
     expected = {str(flow) for flow in lab.host_flows(reachable=True)
@@ -32,6 +23,7 @@ def check_reachability(lab, without=()):
 
 
 def reachability_of(lab, expected):
+    """Host pairs that answer, as names; those that are not expected are not waited for long."""
     flows = {str(flow): flow for flow in lab.host_flows()}
     answered = ping.answering([flows[name] for name in expected], 10)
     answered += ping.answering([flow for name, flow in flows.items() if name not in expected],

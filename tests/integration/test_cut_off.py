@@ -16,7 +16,7 @@ import time
 from harness import case, check, main, wait_until
 from observe import await_log, check_nothing_clear, check_reachability, converged, still_answering
 from rekeying import (await_alone, await_generation, check_no_loss, current_spi, generation,
-                      group_states, registrations, rekey, rekey_through, spis)
+                      registrations, rekey, rekey_through, spis)
 from topology import ping
 from topology.capture import Capture
 from topology.cut import cut_off

@@ -11,11 +11,11 @@ import secrets
 import struct
 
 import gikev2
-from harness import case, check, main, wait_until
+from harness import case, check, main
 from ikev2 import DELETE, GSA, ID_KEY_ID, IDG, KD, NOTIFY, Critical, identification, notify
 from member_pair import FIRST, SENDER_ID, SITE, Pair
 from key_server import granted, key_download, policy, substructure, tlv, transform, tv
-from standins import EXCLUDED, GSA_INBAND_REKEY, REGISTERED, STEP_S, spis_of
+from standins import EXCLUDED, GSA_INBAND_REKEY, REGISTERED, spis_of
 
 UNSUPPORTED_CRITICAL_PAYLOAD = 1
 OTHER = 0x60020000

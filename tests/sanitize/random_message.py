@@ -5,7 +5,6 @@ values that hardly anybody means. Encoded here, from the text of the file.
 
 import re
 
-SCALARS = ("uint32", "uint64", "fixed32", "bool", "string", "bytes")
 STRINGS = (b"", b"load", b"lo\nad", b"%n%s", b"x" * 65, b"y" * 3000, b"m1.load.example",
            b"C=DE, O=Blue, CN=*", b"\xff\xfe", b"nul\0inside")
 OCTETS = (b"", b"\x7f\0\0\1", bytes(4), bytes(16), b"\xff" * 16, b"\1", bytes(3), bytes(32),

@@ -27,7 +27,6 @@ GROUP_LEAVES = {
 }
 MEMBER_LEAVES = {"retry-time": "retry-time", "mode": "mode", "initial-exchange": "initial-exchange"}
 FAULTS = ("certificate", "psk", "identity", "credential", "group")
-FIRST_AS = 65000
 
 # The provider's links come out of 198.18.0.0/16 and the LANs out of 10.0.0.0/8; node
 # number N has 198.18.N.2 and 10.N.0.0/24 as long as N < 256.

@@ -49,10 +49,6 @@ def spi_of(packet):
     return struct.unpack_from("!I", esp_of(packet))[0]
 
 
-def sequence_of(packet):
-    return struct.unpack_from("!I", esp_of(packet), 4)[0]
-
-
 def opened(packet, keys):
     """The packet inside, or None: the keys are not its keys, whatever the SPI."""
     data = esp_of(packet)
