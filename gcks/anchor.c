@@ -11,7 +11,9 @@
 #include "gcks/store_key.h"
 
 static const char magic[8] = "gsa-anch";
-#define SIZE (sizeof(magic) + GCKS_STORE_ID_SIZE + 8)
+#define SERIAL	 (sizeof(magic) + GCKS_STORE_ID_SIZE) /* where it is */
+#define SIZE_OLD (SERIAL + 8)			      /* no mark */
+#define SIZE	 (SIZE_OLD + 1)
 
 static bool fail(const char *path, const char *what, char *error, size_t error_size)
 {
@@ -33,12 +35,13 @@ bool gcks_anchor_read(const char *path, struct gcks_anchor *anchor, bool *found,
 	close(fd);
 	if (got < 0)
 		return fail(path, "cannot be read", error, error_size);
-	if (got != SIZE || memcmp(octets, magic, sizeof(magic)) != 0)
+	if ((got != SIZE && got != SIZE_OLD) || memcmp(octets, magic, sizeof(magic)) != 0)
 		return true;
 	memcpy(anchor->store, octets + sizeof(magic), GCKS_STORE_ID_SIZE);
 	anchor->serial = 0;
-	for (size_t i = SIZE - 8; i < SIZE; i++)
+	for (size_t i = SERIAL; i < SIZE_OLD; i++)
 		anchor->serial = anchor->serial << 8 | octets[i];
+	anchor->incomplete = got == SIZE && octets[SIZE_OLD];
 	*found = true;
 	return true;
 }
@@ -57,7 +60,8 @@ bool gcks_anchor_write(const char *path, const struct gcks_anchor *anchor, char 
 	memcpy(octets, magic, sizeof(magic));
 	memcpy(octets + sizeof(magic), anchor->store, GCKS_STORE_ID_SIZE);
 	for (size_t i = 0; i < 8; i++)
-		octets[SIZE - 1 - i] = anchor->serial >> (8 * i);
+		octets[SIZE_OLD - 1 - i] = anchor->serial >> (8 * i);
+	octets[SIZE_OLD] = anchor->incomplete;
 	ok = pwrite(fd, octets, SIZE, 0) == SIZE && ftruncate(fd, SIZE) == 0 && fdatasync(fd) == 0;
 	if (!ok)
 		fail(path, "cannot be written", error, error_size);

@@ -9,8 +9,9 @@
  * be used again.  Who restores a store from a backup leaves the anchor as
  * it is, or out.
  *
- * 32 octets: "gsa-anch", identifier of the store (16), serial (8, network order).  It is written
- * in place: less than a sector, so it is there as a whole, and a full disk does not stop it.
+ * 33 octets: "gsa-anch", identifier of the store (16), serial (8, network order), 1 if the store is
+ * incomplete and 0 if not; without the last one (as earlier versions wrote it) it is complete.  It is
+ * written in place: less than a sector, so it is there as a whole, and a full disk does not stop it.
  */
 #ifndef GCKS_ANCHOR_H
 #define GCKS_ANCHOR_H
@@ -24,6 +25,8 @@
 struct gcks_anchor {
 	uint8_t store[GCKS_STORE_ID_SIZE];
 	uint64_t serial;
+	/* it was new or an older copy, and what it does not know may still be of use here (member.h) */
+	bool incomplete;
 };
 
 /* False with `error` when it is there but cannot be read.  *found: it is there, and is one. */

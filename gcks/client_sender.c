@@ -106,6 +106,19 @@ static void log_refused(struct gcks_membership *membership)
 	gcks_senders_clear(&senders);
 }
 
+/* When charon has told all that it was given, and what the store may not know is of no use any more. */
+static void settle_doubts(void)
+{
+	if (gcks_store_is_complete(gcksd.store) ||
+	    gcks_local_status(GSA__ROLE__ROLE_CHARON)->state != GCKS_CLIENT_UP)
+		return;
+	for (const struct gcks_membership *each = gcksd.members.memberships; each;
+	     each = each->next)
+		if (gcks_membership_is_doubted(each))
+			return;
+	gcks_store_set_complete(gcksd.store);
+}
+
 void gcks_senders_update(void)
 {
 	for (struct gcks_membership *each = gcksd.members.memberships; each; each = each->next) {
@@ -124,6 +137,7 @@ void gcks_senders_update(void)
 		}
 		log_refused(each);
 	}
+	settle_doubts();
 }
 
 /* ---- SPIs ---- */

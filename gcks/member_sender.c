@@ -229,12 +229,12 @@ void gcks_membership_doubt(struct gcks_membership *membership)
 	membership->doubted_sender_id = membership->sender_ids[membership->sender_id_count - 1];
 }
 
-/* Until another one was given. */
-static bool is_doubted(struct gcks_membership *membership, uint32_t newest)
+bool gcks_membership_is_doubted(const struct gcks_membership *membership)
 {
-	membership->doubted &= !membership->sender_id_count ||
-			       newest == membership->doubted_sender_id;
-	return membership->doubted;
+	size_t count = membership->sender_id_count;
+
+	return membership->doubted && gcks_membership_is_pairwise(membership) &&
+	       (!count || membership->sender_ids[count - 1] == membership->doubted_sender_id);
 }
 
 enum gcks_sender_choice gcks_membership_choose_sender_id(struct gcks_membership *membership,
@@ -249,7 +249,8 @@ enum gcks_sender_choice gcks_membership_choose_sender_id(struct gcks_membership 
 	newest = membership->sender_id_count
 			 ? membership->sender_ids[membership->sender_id_count - 1]
 			 : 0;
-	if (is_doubted(membership, newest)) {
+	membership->doubted = gcks_membership_is_doubted(membership);
+	if (membership->doubted) {
 		membership->has_sender_id = membership->resuming = false;
 		return GCKS_SENDER_ID_NEEDED;
 	}

@@ -76,6 +76,7 @@ bool gcks_store_write_anchor(struct gcks_store *store, uint64_t serial)
 	struct gcks_anchor anchor = store->anchor;
 
 	anchor.serial = serial;
+	anchor.incomplete = store->incomplete;
 	if (!gcks_anchor_write(store->anchor_file, &anchor, store->error, sizeof(store->error)))
 		return false;
 	store->anchor = anchor;
@@ -95,6 +96,13 @@ const char *gcks_store_notice(const struct gcks_store *store)
 bool gcks_store_is_complete(const struct gcks_store *store)
 {
 	return !store->incomplete;
+}
+
+void gcks_store_set_complete(struct gcks_store *store)
+{
+	store->incomplete = false;
+	/* or with a later one: until then it counts as incomplete when it is opened */
+	gcks_store_sync(store);
 }
 
 void gcks_store_set_clock(struct gcks_store *store, const struct gcks_clock *clock)
@@ -294,7 +302,8 @@ bool gcks_store_sync(struct gcks_store *store)
 		     is_writable(store);
 	store->sync_failed = !ok;
 	store->unsynced = !ok;
-	if (ok && store->anchor.serial != store->serial)
+	if (ok && (store->anchor.serial != store->serial ||
+		   store->anchor.incomplete != store->incomplete))
 		ok = gcks_store_write_anchor(store, store->serial);
 	store->stuck = !ok;
 	return ok;

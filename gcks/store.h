@@ -40,10 +40,12 @@ bool gcks_store_load(struct gcks_store *store, struct gcks_registrations *regist
 /* What the operator should know of the store after opening and loading; "": nothing. */
 const char *gcks_store_notice(const struct gcks_store *store);
 /*
- * Does it know all that an earlier gcksd has made?  Not when it is an older copy, nor when it was made at
- * this opening: another one may have been lost.
+ * Does it know all that earlier gcksds have made?  Not when it is an older copy, or was made anew: another
+ * one may have been lost.  That lasts, over openings too, until it is said that nothing of what it does
+ * not know is of use any more.
  */
 bool gcks_store_is_complete(const struct gcks_store *store);
+void gcks_store_set_complete(struct gcks_store *store);
 /* Another time than that of opening, before loading. */
 void gcks_store_set_clock(struct gcks_store *store, const struct gcks_clock *clock);
 

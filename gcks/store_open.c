@@ -172,11 +172,12 @@ static bool check_anchor(struct gcks_store *store)
 			 (unsigned long long)anchor.serial);
 	else
 		store->old = false;
-	store->incomplete = store->old;
+	store->incomplete = store->old || anchor.incomplete;
 	/* both go on above what either has seen */
 	if (store->old && found && anchor.serial > store->serial)
 		store->serial = anchor.serial;
 	store->anchor.serial = store->old ? 0 : anchor.serial;
+	store->anchor.incomplete = !store->old && anchor.incomplete;
 	return true;
 }
 

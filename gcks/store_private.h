@@ -19,7 +19,7 @@ struct gcks_store {
 	uint64_t serial;	   /* as in the database */
 	struct gcks_anchor anchor; /* as in its file */
 	bool old;		   /* an older copy: see anchor.h */
-	bool incomplete;	   /* it was one when it was opened, or there was none */
+	bool incomplete;	   /* gcks_store_is_complete() */
 	char *path, *key_file, *anchor_file;
 	char error[512], notice[512];
 };

@@ -51,7 +51,8 @@ static struct held {
 static size_t held_count;
 static uint32_t given[GSA_SENDER_ID_MAX];
 static size_t given_count;
-static bool refuses; /* our share of the group's Sender-IDs is used up */
+static bool incomplete; /* the store, by its anchor */
+static bool refuses;	/* our share of the group's Sender-IDs is used up */
 static bool needs_one;
 static unsigned int refusals;
 
@@ -148,7 +149,7 @@ static void set_remote(size_t i)
 	}
 }
 
-/* All that gcksd knows is what the store keeps, and what it is told again. */
+/* All that gcksd knows is what the store keeps, with its anchor, and what it is told again. */
 static void restart_gcksd(void)
 {
 	gcks_member_table_clear(&table);
@@ -156,6 +157,8 @@ static void restart_gcksd(void)
 	join_blue();
 	blue->resuming = true;
 	report();
+	if (incomplete)
+		gcks_membership_doubt(blue);
 	for (size_t i = 0; i < REMOTES; i++)
 		set_remote(i);
 }
@@ -167,8 +170,8 @@ static void lose_store(void)
 	gcks_kernel_ids_clear(&known);
 	for (size_t i = 0; random_below(2) && i < saved.count; i++)
 		ck_assert(gcks_kernel_ids_add(&known, &saved.ids[i]));
+	incomplete = true;
 	restart_gcksd();
-	gcks_membership_doubt(blue);
 }
 
 static void save_store(void)
@@ -429,8 +432,8 @@ static void advance(void)
 	if (!blue->sas && !held_count)
 		rekey();
 	needs_one = gcks_membership_choose_sender_id(blue, &known) == GCKS_SENDER_ID_NEEDED;
-	/* doubts are gcksd's own: another restart of it before it is given one forgets them */
-	if (needs_one && refuses && !blue->doubted) {
+	incomplete &= gcks_membership_is_doubted(blue);
+	if (needs_one && refuses) {
 		refusals++;
 	} else if (needs_one) {
 		give_sender_id();
@@ -470,7 +473,7 @@ static void check_settled(void)
 static void setup(void)
 {
 	made_count = held_count = given_count = refusals = 0;
-	refuses = false;
+	refuses = incomplete = false;
 	now_s = 1000;
 	next_tek = next_sender_id = 1;
 	memset(remotes, 0, sizeof(remotes));

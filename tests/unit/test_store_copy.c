@@ -73,6 +73,7 @@ START_TEST(copy_from_before_a_state)
 	stored_open();
 	stored_load();
 	ck_assert(!gcks_store_is_complete(stored.store)); /* there may have been another one */
+	gcks_store_set_complete(stored.store);
 	stored_close();
 	copy_file(store_path, store_file_beside("copy.db"));
 	stored_open();
@@ -93,7 +94,41 @@ START_TEST(copy_from_before_a_state)
 	copy_file(store_file_beside("copy.db"), store_path);
 	stored_open();
 	stored_load();
-	ck_assert(!gcks_store_is_complete(stored.store));
+	/* until it is said that this does not matter any more */
+	for (int round = 0; round < 3; round++) {
+		ck_assert(!gcks_store_is_complete(stored.store));
+		ck_assert(gcks_store_sync(stored.store));
+		stored_reopen();
+	}
+	gcks_store_set_complete(stored.store);
+	stored_reopen();
+	ck_assert(gcks_store_is_complete(stored.store));
+}
+END_TEST
+
+/* Before anything was told, and so synced. */
+START_TEST(new_store_is_incomplete)
+{
+	for (int round = 0; round < 3; round++) {
+		stored_open();
+		stored_load();
+		ck_assert(!gcks_store_is_complete(stored.store));
+		stored_close();
+	}
+}
+END_TEST
+
+START_TEST(complete_with_a_later_sync)
+{
+	stored_open();
+	stored_load();
+	ck_assert_int_eq(rename(store_anchor_file, store_file_beside("saved.anchor")), 0);
+	ck_assert_int_eq(mkdir(store_anchor_file, 0700), 0);
+	gcks_store_set_complete(stored.store);
+	ck_assert(!gcks_store_sync(stored.store));
+	ck_assert_int_eq(rmdir(store_anchor_file), 0);
+	ck_assert_int_eq(rename(store_file_beside("saved.anchor"), store_anchor_file), 0);
+	ck_assert(gcks_store_sync(stored.store));
 	stored_reopen();
 	ck_assert(gcks_store_is_complete(stored.store));
 }
@@ -216,6 +251,8 @@ Suite *store_copy_suite(void)
 	tcase_add_test(tcase, copy_from_before_a_block);
 	tcase_add_test(tcase, copy_from_before_a_generation);
 	tcase_add_test(tcase, copy_from_before_a_state);
+	tcase_add_test(tcase, new_store_is_incomplete);
+	tcase_add_test(tcase, complete_with_a_later_sync);
 	tcase_add_test(tcase, copy_of_today);
 	tcase_add_test(tcase, anchor_is_missing);
 	tcase_add_test(tcase, anchor_is_garbage);
