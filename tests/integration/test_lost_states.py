@@ -260,8 +260,12 @@ def while_away(lab):
     for daemon in ("charon", "gcksd"):
         packets = record(lab)
         spi, before = current_spi(lab, "blue"), (sender_id(lab, "site2"), keys(lab, "site2"))
+        sender = sender_id(lab, "site1")
         lab.kill("site2", daemon)
-        delete(lab, "site2", from_to(inbound(lab, "site2"), source=address(lab, "site1")))
+        # those of the Sender-ID that site1 had before may be there as well
+        delete(lab, "site2", from_to([state for state in inbound(lab, "site2")
+                                      if state["spi"] & 0xffff == sender],
+                                     source=address(lab, "site1")))
         lab.start("site2", daemon)
         wait_until(lambda before=before: sender_ids(lab, "site2") - {before[0]}, STEP_S,
                    "site2 has another Sender-ID", diagnose=lambda: lab.members("site2"))
