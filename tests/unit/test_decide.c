@@ -399,7 +399,6 @@ Suite *decide_suite(void)
 	TCase *tcase = tcase_create("decide");
 
 	/* with sanitizers, on a machine that is busy */
-	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, start, stop);
 	tcase_add_test(tcase, first_and_second);
 	tcase_add_test(tcase, while_two_are_in_use);

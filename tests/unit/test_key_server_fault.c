@@ -235,7 +235,6 @@ Suite *key_server_fault_suite(void)
 	Suite *suite = suite_create("key_server_fault");
 	TCase *tcase = tcase_create("key_server_fault");
 
-	tcase_set_timeout(tcase, 240);
 	tcase_add_test(tcase, allocations);
 	tcase_add_test(tcase, disk_writes);
 	suite_add_tcase(suite, tcase);

@@ -321,7 +321,6 @@ Suite *key_server_random_suite(void)
 	Suite *suite = suite_create("key_server_random");
 	TCase *tcase = tcase_create("key_server_random");
 
-	tcase_set_timeout(tcase, 120);
 	tcase_add_loop_test(tcase, no_sender_id_twice, 0, 4);
 	suite_add_tcase(suite, tcase);
 	return suite;

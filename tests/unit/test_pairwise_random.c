@@ -526,7 +526,6 @@ Suite *pairwise_random_suite(void)
 	TCase *tcase = tcase_create("pairwise_random");
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, random_events, 0, 40);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -263,7 +263,6 @@ Suite *planner_random_suite(void)
 	TCase *tcase = tcase_create("planner_random");
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, random_changes, 0, 6);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -210,7 +210,6 @@ Suite *registration_suite(void)
 	TCase *tcase = tcase_create("registration");
 
 	/* with sanitizers, on a machine that is busy */
-	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, NULL, clear);
 	tcase_add_test(tcase, one_for_each_group_and_identity);
 	tcase_add_test(tcase, credentials);

@@ -218,7 +218,6 @@ Suite *rekey_suite(void)
 	TCase *tcase = tcase_create("rekey");
 
 	/* with sanitizers, on a machine that is busy */
-	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, start, stop);
 	tcase_add_test(tcase, by_hand);
 	tcase_add_test(tcase, lifetime);

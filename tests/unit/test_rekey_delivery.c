@@ -293,7 +293,6 @@ Suite *rekey_delivery_suite(void)
 	TCase *tcase = tcase_create("rekey_delivery");
 
 	/* with sanitizers, on a machine that is busy */
-	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, start, stop);
 	tcase_add_test(tcase, leaves_before_its_turn);
 	tcase_add_test(tcase, leaves_before_its_second_turn);

@@ -149,7 +149,6 @@ Suite *sa_table_suite(void)
 	TCase *tcase = tcase_create("sa_table");
 
 	/* with sanitizers, on a machine that is busy */
-	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, NULL, clear);
 	tcase_add_test(tcase, new_sa);
 	tcase_add_test(tcase, generations);

@@ -245,7 +245,6 @@ Suite *sender_share_suite(void)
 	Suite *suite = suite_create("sender_share");
 	TCase *tcase = tcase_create("sender_share");
 
-	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, start, stop);
 	tcase_add_test(tcase, sizes);
 	tcase_add_test(tcase, used_up);

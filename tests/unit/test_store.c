@@ -297,7 +297,6 @@ Suite *store_suite(void)
 	Suite *suite = suite_create("store");
 	TCase *tcase = tcase_create("store");
 
-	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, store_files_make, store_rows_stop);
 	tcase_add_test(tcase, round_trip);
 	tcase_add_test(tcase, states_of_pairs);

@@ -246,7 +246,6 @@ Suite *store_copy_suite(void)
 	Suite *suite = suite_create("store_copy");
 	TCase *tcase = tcase_create("store_copy");
 
-	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, stored_start, stored_stop);
 	tcase_add_test(tcase, copy_from_before_a_block);
 	tcase_add_test(tcase, copy_from_before_a_generation);

@@ -217,7 +217,6 @@ Suite *store_key_server_suite(void)
 	Suite *suite = suite_create("store_key_server");
 	TCase *tcase = tcase_create("store_key_server");
 
-	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, stored_start, stored_stop);
 	tcase_add_test(tcase, round_trip);
 	tcase_add_test(tcase, bits_belong_to_the_key);

@@ -264,7 +264,6 @@ Suite *store_refused_suite(void)
 	Suite *suite = suite_create("store_refused");
 	TCase *tcase = tcase_create("store_refused");
 
-	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, store_files_make, store_rows_stop);
 	tcase_add_test(tcase, wrong_key_file);
 	tcase_add_test(tcase, wrong_key_file_of_an_empty_store);

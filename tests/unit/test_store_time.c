@@ -74,7 +74,6 @@ Suite *store_time_suite(void)
 	Suite *suite = suite_create("store_time");
 	TCase *tcase = tcase_create("store_time");
 
-	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, stored_start, stored_stop);
 	tcase_add_loop_test(tcase, time_passes, 0, COUNT(times));
 	tcase_add_test(tcase, clock_steps);

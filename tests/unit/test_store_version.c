@@ -122,7 +122,6 @@ Suite *store_version_suite(void)
 	Suite *suite = suite_create("store_version");
 	TCase *tcase = tcase_create("store_version");
 
-	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, stored_start, stored_stop);
 	tcase_add_test(tcase, version_1);
 	tcase_add_test(tcase, version_1_of_another_key);
