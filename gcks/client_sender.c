@@ -114,7 +114,7 @@ static void settle_doubts(void)
 		return;
 	for (const struct gcks_membership *each = gcksd.members.memberships; each;
 	     each = each->next)
-		if (gcks_membership_is_doubted(each))
+		if (!gcks_membership_is_settled(each, &gcksd.known))
 			return;
 	gcks_store_set_complete(gcksd.store);
 }

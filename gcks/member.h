@@ -210,8 +210,9 @@ enum gcks_sender_choice {
  * given must not be used, since states with its nonces may have been there.  After gcks_membership_set_sas().
  */
 void gcks_membership_doubt(struct gcks_membership *membership);
-/* Still: no other Sender-ID has been given. */
-bool gcks_membership_is_doubted(const struct gcks_membership *membership);
+/* No doubt is left, and none of its Sender-IDs of before is what a restarted gcksd would go on with. */
+bool gcks_membership_is_settled(const struct gcks_membership *membership,
+				const struct gcks_kernel_ids *known);
 /*
  * Which of our Sender-IDs is used with pairwise SAs.  The one of the states in the kernel, as long as these
  * may be used, whatever registrations have given since; then the newest given, if no state was made with it.

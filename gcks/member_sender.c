@@ -173,6 +173,26 @@ static bool find_live(const struct gcks_membership *membership, const struct gck
 	return best != NULL;
 }
 
+/* Until another Sender-ID was given. */
+static bool is_doubted(const struct gcks_membership *membership)
+{
+	size_t count = membership->sender_id_count;
+
+	return membership->doubted &&
+	       (!count || membership->sender_ids[count - 1] == membership->doubted_sender_id);
+}
+
+bool gcks_membership_is_settled(const struct gcks_membership *membership,
+				const struct gcks_kernel_ids *known)
+{
+	uint32_t live;
+
+	return !gcks_membership_is_pairwise(membership) ||
+	       (!is_doubted(membership) && (!find_live(membership, known, &live) ||
+					    (membership->has_sender_id &&
+					     membership->sender_id == live)));
+}
+
 static bool is_pair_spoilt(const struct gcks_membership *membership, const struct gcks_member_sa *sa,
 			   const struct gcks_kernel_ids *known, const struct gcks_sender *remote)
 {
@@ -229,14 +249,6 @@ void gcks_membership_doubt(struct gcks_membership *membership)
 	membership->doubted_sender_id = membership->sender_ids[membership->sender_id_count - 1];
 }
 
-bool gcks_membership_is_doubted(const struct gcks_membership *membership)
-{
-	size_t count = membership->sender_id_count;
-
-	return membership->doubted && gcks_membership_is_pairwise(membership) &&
-	       (!count || membership->sender_ids[count - 1] == membership->doubted_sender_id);
-}
-
 enum gcks_sender_choice gcks_membership_choose_sender_id(struct gcks_membership *membership,
 							 const struct gcks_kernel_ids *known)
 {
@@ -249,7 +261,7 @@ enum gcks_sender_choice gcks_membership_choose_sender_id(struct gcks_membership 
 	newest = membership->sender_id_count
 			 ? membership->sender_ids[membership->sender_id_count - 1]
 			 : 0;
-	membership->doubted = gcks_membership_is_doubted(membership);
+	membership->doubted = is_doubted(membership);
 	if (membership->doubted) {
 		membership->has_sender_id = membership->resuming = false;
 		return GCKS_SENDER_ID_NEEDED;

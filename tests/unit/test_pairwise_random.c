@@ -432,7 +432,7 @@ static void advance(void)
 	if (!blue->sas && !held_count)
 		rekey();
 	needs_one = gcks_membership_choose_sender_id(blue, &known) == GCKS_SENDER_ID_NEEDED;
-	incomplete &= gcks_membership_is_doubted(blue);
+	incomplete &= !gcks_membership_is_settled(blue, &known);
 	if (needs_one && refuses) {
 		refusals++;
 	} else if (needs_one) {
@@ -441,6 +441,7 @@ static void advance(void)
 		needs_one = false;
 		ck_assert_int_ne(gcks_membership_choose_sender_id(blue, &known),
 				 GCKS_SENDER_ID_NEEDED);
+		incomplete &= !gcks_membership_is_settled(blue, &known);
 	}
 }
 
